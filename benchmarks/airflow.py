@@ -14,7 +14,7 @@ TASKS = 50
 
 
 def airflow(repetitions: int) -> Iterator[Comparison]:
-    """The measurements; each in fresh processes with an empty home of Airflow."""
+    """Yield the measurements; each in fresh processes with an empty home of Airflow."""
     with tempfile.TemporaryDirectory(prefix="starlake-bench-") as folder:
         home = Path(folder)
         ours, limit = in_turns(

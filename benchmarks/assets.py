@@ -18,7 +18,7 @@ _DOMAINS, _FILES = 300, 10_000
 
 
 def assets(repetitions: int) -> Iterator[Comparison]:
-    """The measurements, each against plain Dagster."""
+    """Yield the measurements, each against plain Dagster."""
     for tables, at_most in _SIZES.items():
         with tempfile.TemporaryDirectory(prefix="starlake-bench-") as folder:
             yield from _definitions(Path(folder), tables, min(repetitions, at_most))
@@ -27,7 +27,7 @@ def assets(repetitions: int) -> Iterator[Comparison]:
 
 
 def _definitions(folder: Path, tables: int, repetitions: int) -> Iterator[Comparison]:
-    """Loading a location in fresh processes: without the cache, and with what the run before left in it."""
+    """Yield the loading of a location in fresh processes: without the cache, and with that of the run before."""
     root = make_asset_project(folder / "project", domains(tables))
     cache = folder / "cache"
 
@@ -45,7 +45,7 @@ def _definitions(folder: Path, tables: int, repetitions: int) -> Iterator[Compar
 
 
 def _named(results: Results, before: str) -> Results:
-    """The figures whose names begin so, without that."""
+    """Return the figures whose names begin so, without that."""
     return [
         {name.removeprefix(before): value for name, value in one.items() if name.startswith(before)} for one in results
     ]

@@ -14,7 +14,7 @@ class Clock:
         self._processor = _processor_seconds()
 
     def read(self, name: str) -> dict[str, float]:
-        """The seconds since then, as ``{name}`` and ``{name}_cpu``."""
+        """Return the seconds since then, as ``{name}`` and ``{name}_cpu``."""
         return {name: time.perf_counter() - self._wall, f"{name}_cpu": _processor_seconds() - self._processor}
 
 

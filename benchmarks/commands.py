@@ -45,7 +45,7 @@ class Usage:
 def run_measured(
     command: list[str], environment: Mapping[str, str], output: IO[Any] | int, folder: Path = ROOT
 ) -> Usage:
-    """Runs a command and measures its process.
+    """Run a command and measure its process.
 
     Args:
         command: The command.
@@ -67,7 +67,7 @@ def run_measured(
 
 
 def measure(arguments: list[str], environment: Mapping[str, str], log: Path) -> dict[str, float]:
-    """Runs ``python arguments``.
+    """Run ``python arguments``.
 
     Args:
         arguments: What follows the interpreter's name.

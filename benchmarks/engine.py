@@ -23,7 +23,7 @@ _AT_MOST = 3
 
 
 def engine(repetitions: int, rows: int = ROWS) -> Iterator[Comparison]:
-    """The measurements; their files are in a temporary folder that is removed."""
+    """Yield the measurements; their files are in a temporary folder that is removed."""
     with tempfile.TemporaryDirectory(prefix="starlake-bench-") as folder:
         yield from _load(Path(folder) / "load", rows, min(repetitions, _AT_MOST))
     with tempfile.TemporaryDirectory(prefix="starlake-bench-") as folder:
@@ -55,12 +55,12 @@ class _Shop:
             os.link(file, stage / file.name)
 
     def load(self, files: list[Path]) -> dict[str, float]:
-        """Loads files in a fresh process."""
+        """Load files in a fresh process."""
         self.put(files)
         return self.run("load")
 
     def run(self, *arguments: str) -> dict[str, float]:
-        """Runs the command in a fresh process."""
+        """Run the command in a fresh process."""
         return measure(["-m", "ai.starlake.embedded", *arguments], {"SL_ROOT": str(self.root)}, self.log)
 
 

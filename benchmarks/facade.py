@@ -16,7 +16,7 @@ _WHAT = {
 
 
 def facade(repetitions: int) -> Iterator[Comparison]:
-    """The ticks of a facade of 300 tables on a DuckDB file: idle, with a large audit, and with all that one takes."""
+    """Yield the ticks of a facade of 300 tables on a DuckDB file: idle, with a large audit, and full."""
     found = probe("facade_ticks", _TABLES, repetitions * 4)
     for name, what in _WHAT.items():
         ours, limit = found[name]

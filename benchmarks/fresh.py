@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def probe(name: str, *arguments: object) -> dict[str, Any]:
-    """Runs ``python -m benchmarks.probes.{name}`` and reads the JSON object that it prints last.
+    """Run ``python -m benchmarks.probes.{name}`` and read the JSON object that it prints last.
 
     Nothing of the caller's Dagster or Starlake set-up leaks into it.
 

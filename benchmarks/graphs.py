@@ -25,7 +25,7 @@ dependencies = StarlakeDependencies(dependencies={{ context.dependencies | liter
 
 
 def graphs(repetitions: int) -> Iterator[Comparison]:
-    """The measurements; files are loaded in fresh processes."""
+    """Yield the measurements; files are loaded in fresh processes."""
     with tempfile.TemporaryDirectory(prefix="starlake-bench-") as folder:
         yield from _transforms(Path(folder), repetitions)
     with tempfile.TemporaryDirectory(prefix="starlake-bench-") as folder:
@@ -64,7 +64,7 @@ def _loads(folder: Path, repetitions: int) -> Iterator[Comparison]:
 
 
 def _tasks(root: Path, width: int, depth: int) -> Path:
-    """A project of layers of tasks that each read all of the layer below."""
+    """Return a project of layers of tasks that each read all of the layer below."""
     make_project(root, {"shop": ["orders"]})
     folder = root / "metadata" / "transform" / "mart"
     folder.mkdir(parents=True)
@@ -86,7 +86,7 @@ def _configure(root: Path, kind: str, template: str) -> None:
 
 
 def _generated(root: Path) -> tuple[Path, float]:
-    """Generates the file of a project; also says how many seconds that took, reading the project included."""
+    """Generate the file of a project; also return how many seconds that took, reading the project included."""
     from ai.starlake.project import Project
     from ai.starlake.project.dag_generation import generate
 

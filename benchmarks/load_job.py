@@ -18,13 +18,13 @@ from benchmarks.project import domains
 
 
 def load_ops(factory: Factory, tables: int) -> dict[str, list[OpDefinition]]:
-    """The ops that load: one for each table."""
+    """Return the ops that load: one for each table."""
     ins = {"domain": In(str)}
     return {domain: [factory.load(domain, table, ins) for table in names] for domain, names in domains(tables).items()}
 
 
 def load_job(factory: Factory, ops: dict[str, list[OpDefinition]]) -> JobDefinition:
-    """start -> for each domain a graph of (a graph of its loads side by side, then an op that ends it) -> end."""
+    """Start -> for each domain a graph of (a graph of its loads side by side, then an op that ends it) -> end."""
     start = factory.dummy("start", {})
     nodes = [_domain_graph(factory, domain, loads) for domain, loads in ops.items()]
     end = factory.dummy("end", {f"{node.name}_result": In(str) for node in nodes})

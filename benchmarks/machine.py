@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def machine() -> dict[str, str]:
-    """The machine and the versions that count."""
+    """Return the machine and the versions that count."""
     return {
         "processor": f"{os.cpu_count()} x {_processor()}",
         "system": platform.platform(),

@@ -29,13 +29,13 @@ _BAD = 100
 
 
 def table_yaml() -> str:
-    """The metadata of the table."""
+    """Return the metadata of the table."""
     lines = [f"    - name: {name}\n      type: {kind}\n" for name, kind in zip(COLUMNS, _TYPES, strict=True)]
     return _TABLE + "".join(lines)
 
 
 def write_orders(file: Path, rows: int, first: int = 0) -> None:
-    """Writes orders as CSV."""
+    """Write orders as CSV."""
     import duckdb
 
     file.parent.mkdir(parents=True, exist_ok=True)

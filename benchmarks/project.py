@@ -44,7 +44,7 @@ def domains(tables: int) -> dict[str, list[str]]:
 
 
 def make_project(root: Path, domains: dict[str, list[str]]) -> Path:
-    """Writes the project; returns its folder."""
+    """Write the project; return its folder."""
     metadata = root / "metadata"
     metadata.mkdir(parents=True)
     (metadata / "application.sl.yml").write_text(_APPLICATION, encoding="utf-8")

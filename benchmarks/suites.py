@@ -20,7 +20,7 @@ Suite = Callable[[int], Iterator[Comparison]]
 
 
 def build(repetitions: int) -> Iterator[Comparison]:
-    """Building the load job of a generated DAG file, against the same graphs of bare ops; fresh processes."""
+    """Yield the building of a generated file's load job, against the same graphs of bare ops; fresh processes."""
     for tables in SIZES:
         found = in_turns(
             lambda tables=tables: probe("build", "ours", tables),
@@ -33,7 +33,7 @@ def build(repetitions: int) -> Iterator[Comparison]:
 
 
 def loads(repetitions: int) -> Iterator[Comparison]:
-    """Running loads whose command is `true`, against a bare op that starts `true` and yields one materialization."""
+    """Yield the running of loads whose command is `true`, against a bare op that starts `true` and materializes."""
     for where in ("memory", "sqlite"):
         for lock in ("off", "auto"):
             found = probe("loads", where, lock, LOADS, repetitions)

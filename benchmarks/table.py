@@ -10,7 +10,7 @@ from benchmarks.comparison import Comparison
 
 
 def table_of(comparisons: Iterable[Comparison]) -> Table:
-    """A table: one line per comparison, medians, with the spread of ours."""
+    """Return a table: one line per comparison, medians, with the spread of ours."""
     table = Table("what", "ours", "(min - max)", "limit", "ratio", "goal", "", title="Medians; lower is better")
     for number in ("ours", "(min - max)", "limit", "ratio", "goal"):
         next(column for column in table.columns if column.header == number).justify = "right"

@@ -35,7 +35,7 @@ print(json.dumps({"code": done.returncode, "processor": used.ru_utime + used.ru_
 
 
 def warm(repetitions: int) -> Iterator[Comparison]:
-    """Loads in a warm server and in a process each, in turns; the executable starts a JVM, and no Starlake in it."""
+    """Yield loads in a warm server and in a process each, in turns; the executable starts a JVM without Starlake."""
     from tests.executor.warm.fake_starlake import install_fake_starlake
 
     pairs = max(1, repetitions // 2)

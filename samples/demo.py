@@ -90,12 +90,12 @@ class Home:
         return self.folder / "run.log"
 
     def environment(self) -> dict[str, str]:
-        """The environment of Dagster: ours, with this home, and without settings of another Starlake project."""
+        """Return the environment of Dagster: ours, with this home, and without settings of another Starlake project."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SL_")}
         return {**inherited, "SL_ROOT": str(self.project), "DAGSTER_HOME": str(self.dagster)}
 
     def prepare(self) -> None:
-        """Starts over with the project as it was delivered; earlier runs stay in Dagster's history."""
+        """Start over with the project as it was delivered; earlier runs stay in Dagster's history."""
         shutil.rmtree(self.project, ignore_errors=True)
         shutil.copytree(SAMPLES / "starbake", self.project, ignore=shutil.ignore_patterns("datasets", "__pycache__"))
         self.dagster.mkdir(parents=True, exist_ok=True)
@@ -265,7 +265,7 @@ def demo(home: Home, console: Console, port: int) -> int:
 
 
 def ui(home: Home, port: int) -> int:
-    """Opens Dagster's UI on the project of the last demo, or on a fresh copy."""
+    """Open Dagster's UI on the project of the last demo, or on a fresh copy."""
     if not home.project.exists():
         home.prepare()
     command = [sys.executable, "-m", "dagster", "dev", "-f", str(DEFINITIONS), "-p", str(port)]
@@ -274,7 +274,7 @@ def ui(home: Home, port: int) -> int:
 
 
 def main() -> int:
-    """Reads the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, default=Path(".demo"), help="where to work (default .demo)")
     parser.add_argument("--ui", action="store_true", help="open Dagster's UI instead of running the job")

@@ -60,14 +60,14 @@ class Place:
     options: Mapping[str, Any]
 
     def cloud_run(self, root: str, job: str) -> StarlakeDagsterJob:
-        """The factory of Cloud Run."""
+        """Return the factory of Cloud Run."""
         from ai.starlake.dagster.gcp import StarlakeDagsterCloudRunJob
 
         own = {"cloud_run_project_id": self.project, "cloud_run_region": self.region, "cloud_run_job_name": job}
         return StarlakeDagsterCloudRunJob("imported", {**_common(root), **own, "cloud_run_logs": "all", **self.options})
 
     def dataproc(self, root: str, jars: str) -> StarlakeDagsterJob:
-        """The factory of Dataproc, with the smallest cluster that there is."""
+        """Return the factory of Dataproc, with the smallest cluster that there is."""
         from ai.starlake.dagster.gcp import StarlakeDagsterDataprocJob
 
         own = {
@@ -86,7 +86,7 @@ class Place:
 
     @contextmanager
     def copy(self, *, keep: bool) -> Iterator[str]:
-        """A copy of the sample project in the bucket; gone at the end, unless it is to be kept."""
+        """Yield a copy of the sample project in the bucket; gone at the end, unless it is to be kept."""
         from ai.starlake.gcp.client.clients import storage_client
         from ai.starlake.gcp.client.endpoints import GcpEndpoints
 
@@ -111,7 +111,7 @@ def _common(root: str) -> dict[str, Any]:
 
 
 def definition(sl_job: StarlakeDagsterJob) -> JobDefinition:
-    """The job: what was delivered is staged and loaded."""
+    """Return the job: what was delivered is staged and loaded."""
     from dagster import In, job
 
     start = sl_job.dummy_op("start")
@@ -128,7 +128,7 @@ def definition(sl_job: StarlakeDagsterJob) -> JobDefinition:
 
 
 def remove_cluster(sl_job: StarlakeDagsterJob, result: ExecuteInProcessResult | None) -> None:
-    """Deletes the cluster of a run, however the run ended; without a run the limits of the cluster have to."""
+    """Delete the cluster of a run, however the run ended; without a run the limits of the cluster have to."""
     from dagster import get_dagster_logger
 
     from ai.starlake.dagster.report import DagsterReporter
@@ -141,7 +141,7 @@ def remove_cluster(sl_job: StarlakeDagsterJob, result: ExecuteInProcessResult | 
 
 
 def run(sl_job: StarlakeDagsterJob) -> dict[str, str]:
-    """Runs the job in this process.
+    """Run the job in this process.
 
     Returns:
         What became of each table.
@@ -157,7 +157,7 @@ def run(sl_job: StarlakeDagsterJob) -> dict[str, str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Reads the command line, and runs what it names."""
+    """Read the command line, and run what it names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--project", required=True, help="the project of Google Cloud")
     parser.add_argument("--region", required=True, help="the region")

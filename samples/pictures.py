@@ -69,7 +69,7 @@ BOUNDS = """
 
 
 def write_files(folder: Path) -> list[Path]:
-    """Generates a file for each picture from a copy of the sample project; the picture has the name of the file."""
+    """Generate a file for each picture from a copy of the sample project; the picture has the name of the file."""
     root = folder / "starbake"
     shutil.copytree(SAMPLES / "starbake", root, ignore=shutil.ignore_patterns("datasets", "__pycache__"))
     made: list[Path] = []
@@ -103,7 +103,7 @@ def _pictures() -> Iterator[tuple[str, str, str, dict[str, str]]]:
 
 @contextmanager
 def dagster_dev(folder: Path, files: list[Path]) -> Iterator[str]:
-    """The address of a `dagster dev` on some files, which ends with the block."""
+    """Yield the address of a `dagster dev` on some files, which ends with the block."""
     home = folder / "dagster_home"
     home.mkdir(exist_ok=True)
     (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\nnux:\n  enabled: false\n", encoding="utf-8")
@@ -150,7 +150,7 @@ def _answers(address: str) -> bool:
 
 
 def take(page: Page, address: str, file: Path) -> Path:
-    """Takes the picture of the job of a file, with its groups unfolded, and nothing around the graph."""
+    """Take the picture of the job of a file, with its groups unfolded, and nothing around the graph."""
     page.goto(f"{address}/locations/{file.name}/jobs/{file.stem}~!/")
     page.wait_for_selector("[class*=OpNode_nodeBox]", state="attached", timeout=PATIENCE * 1000)
     skip = page.get_by_role("button", name="Skip")

@@ -22,7 +22,7 @@ FOLDERS = {"generated": PLACES, "airflow/generated": ("airflow",)}
 
 
 def render(places: Iterable[str] = PLACES) -> list[DagFile]:
-    """The files, sorted by place and name."""
+    """Return the files, sorted by place and name."""
     files: list[DagFile] = []
     for place in places:
         refs = {"SL_DAG_REF_LOAD": f"load_{place}", "SL_DAG_REF_TRANSFORM": f"transform_{place}"}
@@ -31,7 +31,7 @@ def render(places: Iterable[str] = PLACES) -> list[DagFile]:
 
 
 def main() -> int:
-    """Writes the files."""
+    """Write the files."""
     for folder, places in FOLDERS.items():
         output = GeneratedFolder(SAMPLES / folder)
         output.carry_out(output.plan(render(places), clean=True, force=True))

@@ -10,7 +10,7 @@ _STATUS = Path("/proc/self/status")
 
 
 def peak_kilobytes() -> int:
-    """The peak of the resident set.
+    """Return the peak of the resident set.
 
     On Linux ``ru_maxrss`` is not that: a child of `subprocess` starts with the peak of its parent as its own.
     """

@@ -32,7 +32,7 @@ FASTER = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "shared
 
 
 def binary(name: str) -> str:
-    """The path of one of PostgreSQL's programs."""
+    """Return the path of one of PostgreSQL's programs."""
     places = [shutil.which(name), *sorted(map(str, Path("/usr/lib/postgresql").glob(f"*/bin/{name}")), reverse=True)]
     found = next((place for place in places if place), None)
     assert found, f"PostgreSQL has no {name} here. On Debian: apt-get install postgresql"
@@ -97,7 +97,7 @@ class PostgresServer:
         return self.url(name)
 
     def url(self, database: str, *, user: str = USER, password: str = PASSWORD) -> str:
-        """The URL of a database, as SQLAlchemy takes it."""
+        """Return the URL of a database, as SQLAlchemy takes it."""
         return f"postgresql+psycopg://{user}:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}"
 
     def connect(self, database: str) -> psycopg.Connection:
@@ -130,7 +130,7 @@ def _unprivileged() -> tuple[int, int]:
 
 @functools.cache
 def shared_server() -> PostgresServer:
-    """The server of this process, started when it is needed first and stopped when the process ends."""
+    """Return the server of this process, started when it is needed first and stopped when the process ends."""
     return _SHARED.enter_context(postgres_server())
 
 

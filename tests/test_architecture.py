@@ -142,7 +142,7 @@ def classes(path: Path) -> Iterator[tuple[str, object]]:
 
 
 def circle(imports: Mapping[str, Iterable[str]]) -> list[str]:
-    """The modules of a circle of imports; empty when there is none."""
+    """Return the modules of a circle of imports; empty when there is none."""
     try:
         TopologicalSorter(imports).prepare()
     except CycleError as error:

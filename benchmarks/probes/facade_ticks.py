@@ -52,7 +52,7 @@ Evaluate = Callable[["str | None"], "tuple[int, str | None]"]
 
 
 def write_rows(file: Path, rows: int, tables: int) -> None:
-    """Writes rows of the hour that ends now, and no others."""
+    """Write rows of the hour that ends now, and no others."""
     start = datetime.now(timezone.utc).replace(tzinfo=None) - timedelta(seconds=3_510)
     with duckdb.connect(str(file)) as connection:
         connection.execute(_AUDIT)

@@ -42,7 +42,7 @@ def _job(kind: str, executable: str, root: Path, tables: list[str], memory: list
 
 
 def memory_of_servers(root: Path) -> list[float]:
-    """The memory of the servers that run in a project, in MB."""
+    """Return the memory of the servers that run in a project, in MB."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):

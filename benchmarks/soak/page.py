@@ -28,7 +28,7 @@ runs or commands that reported success or failure, and were something else.
 
 
 def page(results: Mapping[str, Result], trials: Mapping[str, Trial]) -> str:
-    """The text of the page."""
+    """Return the text of the page."""
     known = {name: results[name] for name in trials if name in results}
     minutes = round(sum(trial.seconds for trial in trials.values()) / 60)
     return "\n".join([_HEAD.format(minutes=minutes), *_table(known, trials), *_sections(known, trials)])
@@ -71,7 +71,7 @@ def _facts(result: Result) -> Iterator[str]:
 
 
 def _machines(results: Mapping[str, Result]) -> Iterator[str]:
-    """The machine and the versions; those of each trial where they differ."""
+    """Yield the machine and the versions; those of each trial where they differ."""
     machines = {tuple(sorted(result.machine.items())): name for name, result in results.items()}
     for found, last in machines.items():
         of = f" (`{last}` and others)" if len(machines) > 1 else ""

@@ -47,14 +47,14 @@ class Result:
         return self.tally.clean and not self.error
 
     def save(self, folder: Path = FOLDER) -> None:
-        """Writes it down in place of what the trial found before."""
+        """Write it down in place of what the trial found before."""
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(asdict(self), indent=2, sort_keys=True, ensure_ascii=False)
         (folder / f"{self.name}.json").write_text(text + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, file: Path) -> Result:
-        """Reads what `save` wrote."""
+        """Read what `save` wrote."""
         content = json.loads(file.read_text("utf-8"))
         content["tally"] = Tally(**content["tally"])
         return cls(**{**content, "load": tuple(content["load"])})
@@ -66,7 +66,7 @@ def all_results(folder: Path = FOLDER) -> dict[str, Result]:
 
 
 def measured(name: str, trial: Trial, attempts: int, patience: float = 1) -> Result:
-    """Makes the attempts of a trial; what it raises ends it, and is part of the result.
+    """Make the attempts of a trial; what it raises ends it, and is part of the result.
 
     Args:
         name: The name of the trial.

@@ -20,7 +20,7 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def job(root: str, executor: str) -> JobDefinition:
-    """The loads of all tables, one after the other."""
+    """Return the loads of all tables, one after the other."""
     from ai.starlake.dagster.embedded import StarlakeDagsterEmbeddedJob
     from ai.starlake.dagster.shell import StarlakeDagsterShellJob
 

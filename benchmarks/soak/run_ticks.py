@@ -24,7 +24,7 @@ _FORGOTTEN = 0.1
 
 
 def definitions(root: Path, mirror: str) -> Definitions:
-    """The definitions of the facade."""
+    """Return the definitions of the facade."""
     from ai.starlake.dagster import StarlakeDagsterFacade
 
     facade = StarlakeDagsterFacade(root / "shop", root / "shop/datasets/duckdb.db", settle_seconds=1)

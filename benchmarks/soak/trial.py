@@ -31,22 +31,22 @@ class Tally:
     facts: dict[str, float] = field(default_factory=dict)
 
     def defect(self, kind: str, what: str, count: int = 1) -> None:
-        """Counts a defect."""
+        """Count a defect."""
         self.found[kind] += count
         if len(self.defects) < 20:
             self.defects.append(f"{kind}: {what}")
 
     def require(self, condition: object, kind: str, what: str) -> None:
-        """Counts a defect unless something is true."""
+        """Count a defect unless something is true."""
         if not condition:
             self.defect(kind, what)
 
     def add(self, fact: str, number: float = 1) -> None:
-        """Adds to a figure."""
+        """Add to a figure."""
         self.facts[fact] = self.facts.get(fact, 0) + number
 
     def most(self, fact: str, number: float) -> None:
-        """Keeps the highest of some figures."""
+        """Keep the highest of some figures."""
         self.facts[fact] = max(self.facts.get(fact, number), number)
 
     @property
@@ -76,7 +76,7 @@ class Bench:
         return time.monotonic() < self._deadline
 
     def numbers(self) -> Iterator[int]:
-        """Counts attempts, as long as there is time."""
+        """Count attempts, as long as there is time."""
         for number in range(self.attempts):
             if not self.in_time:
                 return
@@ -84,7 +84,7 @@ class Bench:
             yield number
 
     def batches(self, size: int) -> Iterator[list[int]]:
-        """Counts attempts that are made at once."""
+        """Count attempts that are made at once."""
         numbers = list(range(self.attempts))
         for first in range(0, self.attempts, size):
             if not self.in_time:

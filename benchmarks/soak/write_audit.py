@@ -33,7 +33,7 @@ FROM range(?) numbers(n)
 
 
 def write(file: Path, rows: int, own: list[str], choice: random.Random, *, age: float = 0) -> None:
-    """Writes rows, a transaction for some JOBIDs at once.
+    """Write rows, a transaction for some JOBIDs at once.
 
     Args:
         file: The database.

@@ -15,7 +15,7 @@ DATABASE = ROOT / "datasets" / "duckdb.db"
 
 @asset(kinds={"polars"})
 def weather(database: StarlakeDuckDB) -> MaterializeResult:
-    """The weather of each day. The task kpis.sales_by_weather reads it: its SQL says FROM weather."""
+    """Record the weather of each day. The task kpis.sales_by_weather reads it: its SQL says FROM weather."""
     frame = pl.read_csv(ROOT / "data" / "weather.csv", try_parse_dates=True)
     with database.get_connection() as connection:
         connection.execute("CREATE OR REPLACE TABLE weather (day DATE, sky VARCHAR)")
@@ -25,7 +25,7 @@ def weather(database: StarlakeDuckDB) -> MaterializeResult:
 
 @asset(deps=[AssetKey(["kpis", "sales_by_weather"])], kinds={"polars"})
 def best_weather(database: StarlakeDuckDB) -> MaterializeResult:
-    """The weather that sells most."""
+    """Find the weather that sells most."""
     with database.get_connection() as connection:
         rows = connection.execute("SELECT sky, amount FROM kpis.sales_by_weather").fetchall()
     best = pl.DataFrame(rows, schema=["sky", "amount"], orient="row").sort("amount").row(-1, named=True)

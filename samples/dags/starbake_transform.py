@@ -44,12 +44,12 @@ load_dependencies = StarlakeDagsterJob.get_context_var("load_dependencies", "fal
 
 
 def table(name: str) -> dict[str, Any]:
-    """A node of the dependency tree for a loaded table."""
+    """Return a node of the dependency tree for a loaded table."""
     return {"data": {"name": name, "typ": "table"}, "task": False}
 
 
 def task(name: str, *children: dict[str, Any]) -> dict[str, Any]:
-    """A node of the dependency tree for a transform that reads its children."""
+    """Return a node of the dependency tree for a transform that reads its children."""
     return {"data": {"name": name, "typ": "task"}, "children": list(children), "task": True}
 
 
@@ -60,7 +60,7 @@ DEPENDENCIES = [task("kpis.DailySales", table("starbake.Orders"), MARGINS, HIGH_
 
 
 def create_op(node: dict[str, Any], ins: dict[str, In]) -> OpDefinition:
-    """The op that makes a node of the dependency tree."""
+    """Return the op that makes a node of the dependency tree."""
     name = node["data"]["name"]
     spark_config = sl_job.get_spark_config(name.lower())
     if node["task"]:
@@ -76,7 +76,7 @@ monitored: set[str] = set()
 
 
 def add(node: dict[str, Any]) -> None:
-    """Adds a node after all that it reads; each node once, however many read it."""
+    """Add a node after all that it reads; each node once, however many read it."""
     name = node["data"]["name"]
     if name in ops:
         return
@@ -112,7 +112,7 @@ def starbake_transform() -> None:
     minimum_interval_seconds=60,
 )
 def starbake_transform_sensor(context: MultiAssetSensorEvaluationContext) -> RunRequest | SkipReason:
-    """Starts a run when every table has been loaded since the last one."""
+    """Start a run when every table has been loaded since the last one."""
     records = context.latest_materialization_records_by_key()
     missing = [key.to_user_string() for key, record in records.items() if record is None]
     if missing:

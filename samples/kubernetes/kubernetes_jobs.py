@@ -169,7 +169,7 @@ class PodLog:
             self._query, self._known = {"sinceTime": f"{last}Z"}, {line for line in lines if line.startswith(last)}
 
     def finish(self, state: RemoteState) -> None:
-        """The poll that found the end of the command has read the rest."""
+        """Do nothing: the poll that found the end of the command has read the rest."""
 
 
 class StarlakeDagsterKubernetesJob(StarlakeDagsterRemoteJob[KubernetesOptions]):

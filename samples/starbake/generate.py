@@ -86,7 +86,7 @@ class Sizes:
     days: int = 3
 
     def share(self, total: int, day: int) -> range:
-        """The numbers, from 1 on, that belong to the day with this index, out of ``total`` spread over all days."""
+        """Return the numbers, from 1 on, of the day with this index, out of ``total`` spread over all days."""
         return range(total * day // self.days + 1, total * (day + 1) // self.days + 1)
 
 
@@ -97,7 +97,7 @@ def wrong(number: int, *ways: dict[str, Any]) -> dict[str, Any]:
 
 
 def customers(rng: random.Random, day: date, numbers: range) -> Iterator[dict[str, str]]:
-    """The customers who registered on one day."""
+    """Yield the customers who registered on one day."""
     for number in numbers:
         first, last = rng.choice(FIRST_NAMES), rng.choice(LAST_NAMES)
         row = {
@@ -113,7 +113,7 @@ def customers(rng: random.Random, day: date, numbers: range) -> Iterator[dict[st
 
 
 def ingredients(rng: random.Random) -> Iterator[dict[str, str]]:
-    """The price list of one day; the market moves by up to five per cent."""
+    """Yield the price list of one day; the market moves by up to five per cent."""
     for number, ingredient in enumerate(INGREDIENTS, start=1):
         cents = ingredient.cents * rng.randint(95, 105) // 100
         yield {
@@ -127,7 +127,7 @@ def ingredients(rng: random.Random) -> Iterator[dict[str, str]]:
 
 
 def products() -> Iterator[dict[str, Any]]:
-    """The products on sale, and one that nobody has named yet."""
+    """Yield the products on sale, and one that nobody has named yet."""
     for number, (name, category, cents, tags, recipe) in enumerate(PRODUCTS, start=1):
         yield {
             "product_id": number,
@@ -142,7 +142,7 @@ def products() -> Iterator[dict[str, Any]]:
 
 
 def orders(rng: random.Random, day: date, numbers: range, known_customers: int) -> Iterator[dict[str, Any]]:
-    """The orders of one day, by customers who are registered."""
+    """Yield the orders of one day, by customers who are registered."""
     for number in numbers:
         lines = [order_line(rng) for _ in range(rng.randint(1, 4))]
         moment = datetime.combine(day, time(6), timezone.utc) + timedelta(seconds=rng.randrange(12 * 3600))
@@ -169,7 +169,7 @@ def order_line(rng: random.Random) -> dict[str, Any]:
 
 
 def write_table(path: Path, rows: Iterator[dict[str, str]], delimiter: str) -> None:
-    """Writes delimited text with a header; no file when there is no row."""
+    """Write delimited text with a header; no file when there is no row."""
     first = next(rows, None)
     if first is None:
         return
@@ -181,7 +181,7 @@ def write_table(path: Path, rows: Iterator[dict[str, str]], delimiter: str) -> N
 
 
 def write_json(path: Path, rows: Iterator[dict[str, Any]], *, array: bool) -> None:
-    """Writes one document a line, as an array when asked, without holding them all in memory."""
+    """Write one document a line, as an array when asked, without holding them all in memory."""
     begin, between, end = ("[\n", ",\n", "\n]\n") if array else ("", "\n", "\n")
     with path.open("w", encoding="utf-8") as file:
         file.write(begin)
@@ -191,7 +191,7 @@ def write_json(path: Path, rows: Iterator[dict[str, Any]], *, array: bool) -> No
 
 
 def generate(out: Path, sizes: Sizes, seed: int) -> None:
-    """Writes one file a table and day into ``out``, which is made when it is not there."""
+    """Write one file a table and day into ``out``, which is made when it is not there."""
     out.mkdir(parents=True, exist_ok=True)
     rng = random.Random(seed)
     for index in range(sizes.days):
@@ -205,7 +205,7 @@ def generate(out: Path, sizes: Sizes, seed: int) -> None:
 
 
 def positive(text: str) -> int:
-    """An argument that has to be at least 1."""
+    """Return an argument that has to be at least 1."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
@@ -213,7 +213,7 @@ def positive(text: str) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Reads the command line and writes the files."""
+    """Read the command line and write the files."""
     default = Sizes()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1, help="another seed gives other files (default 1)")

@@ -38,7 +38,7 @@ _numbers = itertools.count(1)
 
 
 def _environment(home: Path) -> dict[str, str]:
-    """The settings of an Airflow that knows nothing of the caller's: no example, no question to the network."""
+    """Return the settings of an Airflow that knows nothing of the caller's: no example, no question to the network."""
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),

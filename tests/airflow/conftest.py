@@ -19,7 +19,7 @@ def airflow_home() -> Path:
 
 @pytest.fixture
 def supervisor() -> Iterator[RecordedSupervisor]:
-    """The supervisor of a task that runs by `operator.execute`: XComs, Variables and Connections."""
+    """Yield the supervisor of a task that runs by `operator.execute`: XComs, Variables and Connections."""
     from airflow.sdk.execution_time.supervisor import set_supervisor_comms
 
     recorded = RecordedSupervisor()
@@ -29,5 +29,5 @@ def supervisor() -> Iterator[RecordedSupervisor]:
 
 @pytest.fixture
 def fake(tmp_path: Path) -> FakeStarlake:
-    """An executable that stands for `starlake`, for the option SL_STARLAKE_PATH."""
+    """Return an executable that stands for `starlake`, for the option SL_STARLAKE_PATH."""
     return FakeStarlake(tmp_path / "bin")

@@ -76,7 +76,7 @@ class Made:
 
 
 def expected_loads(place: str, strategy: str, schedules: int) -> dict[str, Made]:
-    """The DAGs of a load file."""
+    """Return the DAGs of a load file."""
     return {dag_id: _load_dag(dag_id, place, strategy, *facts) for dag_id, facts in LOAD_DAGS[schedules].items()}
 
 
@@ -95,7 +95,7 @@ def _load_dag(dag_id: str, place: str, strategy: str, s: str, cron: str | None, 
 
 
 def expected_transforms(place: str, kind: str) -> Made:
-    """The DAG of a transform file: started by ``any`` or ``all`` of its assets, by ``cron``; ``first`` loads them."""
+    """Return the DAG of a transform file: started by ``any`` or ``all`` assets, by ``cron``; ``first`` loads them."""
     first = kind == "first"
     parents = {task: [each for each in reads if first or each in TASKS] for task, reads in TASKS.items()}
     if first:
@@ -180,7 +180,7 @@ def _assets(dag: Any) -> tuple[str, tuple[str, ...]] | None:
 
 
 def bakery(root: Path, place: str, form: str | None, options: Mapping[str, str] | None = None) -> Bakery:
-    """The sample project, whose files are made with our templates, or with those of a form as its own."""
+    """Return the sample project, whose files are made with our templates, or with those of a form as its own."""
     made = Bakery(root, place, {"start_date": "2026-01-01", **(options or {})}, orchestrator="airflow")
     if form is not None:
         for file in FORMS.glob("*.j2"):

@@ -2,7 +2,8 @@
 
 `SupervisedTask` starts this file as a script. It runs one task of a DAG file as a worker does: a supervisor forks the
 process of the task, talks to it, and ends it when the server says so. The server is a function in the supervisor: it
-records its requests, and ends the task as soon as the file ``unwanted`` exists."""
+records its requests, and ends the task as soon as the file ``unwanted`` exists.
+"""
 
 from __future__ import annotations
 

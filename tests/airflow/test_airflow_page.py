@@ -21,7 +21,7 @@ PROJECT = "/path/to/your/starlake/project"
 
 
 def options_table() -> str:
-    """The table of the options that Airflow has besides those of every job."""
+    """Return the table of the options that Airflow has besides those of every job."""
     rows = ["| option | default | what it is |", "|---|---|---|"]
     for name, field in AirflowOptions.model_fields.items():
         if name in AirflowOptions.__annotations__:

@@ -29,7 +29,7 @@ CITIES = {"Lyon": 7, "Nice": 3}
 
 @pytest.fixture
 def bakery(cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, Any]]:  # noqa: F811
-    """The files of the sample, and the account as Airflow Variables; returns what the report says."""
+    """Return a function for the report, with the files of the sample, and the account as Airflow Variables."""
     monkeypatch.setenv("AIRFLOW_VAR_POLARS_CLOUD_CLIENT_ID", cloud.account)
     monkeypatch.setenv("AIRFLOW_VAR_POLARS_CLOUD_CLIENT_SECRET", SECRET)
     monkeypatch.setenv("BAKERY_BUCKET", str(cloud.bucket))

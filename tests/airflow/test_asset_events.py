@@ -67,7 +67,7 @@ def _an_alias(context: Any) -> AssetAlias:
 
 
 def sample() -> DAG:
-    """A load with counts, one that found no file, one that found an empty file, a transform, and one that fails."""
+    """Return a load with counts, one without a file, one of an empty file, a transform, and one that fails."""
     counted = StarlakeResult(1.25, counts=StarlakeCounts(10, 9, 1, files=True), remote_id="job-1", log_url=LOG)
     with DAG("sales_loads", schedule="0 2 * * *", start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)) as dag:
         load("orders", counted, params={"freshness": 3600})

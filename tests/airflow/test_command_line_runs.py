@@ -22,7 +22,7 @@ from tests.fakes.fake_cli import FakeStarlake
 
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    """Runs the command line in this process; its exit code, and what it printed."""
+    """Return a function that runs the command line in this process, and returns its exit code, and what it printed."""
 
     def run(*arguments: str) -> tuple[int, str]:
         code = run_command_line(list(arguments))

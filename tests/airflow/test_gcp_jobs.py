@@ -61,7 +61,7 @@ def cloud_run(gcp: GcpEmulator, shared: dict[str, Any]) -> StarlakeAirflowCloudR
 
 
 def loads(job: StarlakeAirflowDataprocJob, dag_id: str = "loads") -> DAG:
-    """A DAG as a generated file makes it."""
+    """Return a DAG as a generated file makes it."""
     with DAG(dag_id, schedule=None) as dag:
         start, end, create = job.start_op(), job.end_op(), job.pre_tasks()
         load = job.sl_load("load", "sales", "orders")

@@ -34,7 +34,7 @@ LOADS = [
 
 
 def loaded(file: Path, capfd: pytest.CaptureFixture[str]) -> dict[str, Made]:
-    """The DAGs of a file, which loads without an error, a warning, or a line printed."""
+    """Return the DAGs of a file, which loads without an error, a warning, or a line printed."""
     capfd.readouterr()
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")

@@ -27,7 +27,7 @@ NASTY = 'it\'s "quoted" \\n {braces} """ \'end\' {{ds}}'
 
 @pytest.fixture
 def shop(tmp_path: Path, fake: FakeStarlake) -> Shop:
-    """A project of such names; its commands are run by the fake."""
+    """Return a project of such names; its commands are run by the fake."""
     made = Shop(tmp_path / "pro ject's", "shell", {"SL_STARLAKE_PATH": str(fake.path)}, orchestrator="airflow")
     made.write("application.sl.yml", json.dumps({"version": 1, "application": {"loader": "spark"}}))
     for number, (domain, schedule) in enumerate(DOMAINS.items()):

@@ -41,7 +41,7 @@ def test_nothing_to_load_is_a_success_without_loads(tmp_path: Path, fake: FakeSt
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bakery, AirflowRun, AirflowRun]]:
-    """The sample, loaded and transformed by processes of `starlake-embedded`."""
+    """Return the sample, loaded and transformed by processes of `starlake-embedded`."""
     executable = Path(sys.executable).with_name("starlake-embedded")
     folder = tmp_path_factory.mktemp("real")
     made = bakery(folder / "starbake", "shell", "newer", {"SL_STARLAKE_PATH": str(executable)})

@@ -37,7 +37,7 @@ def _rendered(template: str, *, macros: bool = True, **run: Any) -> str:
 
 @pytest.fixture
 def decided(supervisor: RecordedSupervisor) -> Iterator[dict[str, Any]]:
-    """A run whose task ``start`` has decided that it is for February."""
+    """Return a run whose task ``start`` has decided that it is for February."""
     february = DataInterval(datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC))
     dates = decided_dates(february.end, february)
     supervisor.xcoms |= {("start", key): value for key, value in dates.items()}

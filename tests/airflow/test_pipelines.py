@@ -22,7 +22,7 @@ CHAIN = [node("kpi.c", node("kpi.b", node("kpi.a", table("shop.orders")), table(
 
 
 def flat(*trees: dict[str, Any]) -> str:
-    """The text of dependencies in which each transform of the trees is one of the file."""
+    """Return the text of dependencies in which each transform of the trees is one of the file."""
     found: dict[str, dict[str, Any]] = {}
 
     def walk(tree: dict[str, Any]) -> None:

@@ -306,7 +306,7 @@ def events_of(trigger: StarlakePreLoadTrigger) -> list[Any]:
 
 
 def again(trigger: StarlakePreLoadTrigger) -> StarlakePreLoadTrigger:
-    """The trigger as another triggerer makes it, from what the database holds."""
+    """Return the trigger as another triggerer makes it, from what the database holds."""
     path, arguments = trigger.serialize()
     made = resolve_name(path)(**json.loads(json.dumps(arguments)))
     assert isinstance(made, StarlakePreLoadTrigger)

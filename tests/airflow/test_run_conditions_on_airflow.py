@@ -24,7 +24,7 @@ LOADS = {"crm": "crm.load_crm.load_crm_people", "shop": "shop.load_shop.load_sho
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., AirflowRun]:
-    """Runs loads of two domains: which of them have files, and what the command does; each case once."""
+    """Return a function that runs loads of two domains, given those with files and what the command does, once each."""
     known: dict[str, AirflowRun] = {}
 
     def run(*ready: str, failing: bool = False) -> AirflowRun:

@@ -58,7 +58,7 @@ wait
 
 @pytest.fixture(scope="module")
 def loopback() -> Iterator[ModuleType]:
-    """The module of the sample that starts the parts of Airflow."""
+    """Yield the module of the sample that starts the parts of Airflow."""
     spec = importlib.util.spec_from_file_location("sample_loopback", LOOPBACK)
     assert spec
     assert spec.loader
@@ -190,7 +190,7 @@ def processes_of(home: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def killed(bakery: Bakery) -> dict[str, Any]:
-    """A task that somebody has set to failed while its command ran: its run, and the processes of the command."""
+    """Return a task that was set to failed while its command ran: its run, and the processes of the command."""
     run_id = bakery.start("slow")
     pids = bakery.server.until(lambda: [int(each) for each in bakery.pids()], "the command runs")
     assert all(psutil.pid_exists(pid) for pid in pids)
@@ -202,7 +202,7 @@ def killed(bakery: Bakery) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def loaded(bakery: Bakery, killed: dict[str, Any]) -> str:
-    """The run that has waited for the files of the bakery, and loaded them; its id."""
+    """Return the run that has waited for the files of the bakery, and loaded them; its id."""
     run_id = bakery.start("starbake_load")
     (check,) = bakery.server.until(
         lambda: [task for task in bakery.tasks("starbake_load", run_id).values() if task["state"] == "deferred"],
@@ -221,7 +221,7 @@ def loaded(bakery: Bakery, killed: dict[str, Any]) -> str:
 
 @pytest.fixture(scope="module")
 def transformed(bakery: Bakery, loaded: str) -> dict[str, Any]:
-    """The run of the tasks that the loads have started."""
+    """Return the run of the tasks that the loads have started."""
     run = bakery.server.until(lambda: bakery.ended("starbake_transform"), "the transforms have ended")
     states = bakery.states("starbake_transform", run["dag_run_id"])
     assert (run["state"], set(states.values())) == ("success", {"success"}), states

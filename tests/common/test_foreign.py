@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def mixed(tmp_path: Path) -> Path:
-    """A folder as site-packages is after both were installed."""
+    """Return a folder as site-packages is after both were installed."""
     shutil.copytree(ROOT / "ai", tmp_path / "ai", ignore=shutil.ignore_patterns("__pycache__"))
     for folder in ("ai", "ai/starlake"):
         (tmp_path / folder / "__init__.py").touch()

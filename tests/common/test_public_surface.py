@@ -143,7 +143,7 @@ SURFACE = {
 
 
 def usable(package: ModuleType) -> list[str]:
-    """The public names: without the component where Dagster has none, which is an error of its own."""
+    """Return the public names: without the component where Dagster has none, which is an error of its own."""
     return [name for name in package.__all__ if name != "StarlakeProjectComponent" or hasattr(dagster, "Component")]
 
 

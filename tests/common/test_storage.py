@@ -43,7 +43,7 @@ def cloud_storage():
 
 @pytest.fixture
 def gs(cloud_storage, monkeypatch):
-    """A bucket of the storage emulator, by a client of Google's."""
+    """Return a bucket of the storage emulator, by a client of Google's."""
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", cloud_storage.endpoint)
     client = storage_client(GcpEndpoints(storage=cloud_storage.endpoint))
     return client.create_bucket(f"bucket-{uuid.uuid4().hex}")
@@ -51,7 +51,7 @@ def gs(cloud_storage, monkeypatch):
 
 @pytest.fixture(params=["local", "file", "memory", "gs", "gcs"])
 def folder(request, tmp_path, memory):
-    """A folder, and how to put a file into it."""
+    """Return a folder, and how to put a file into it."""
     if request.param in ("gs", "gcs"):
         bucket = request.getfixturevalue("gs")
         write = lambda name, text="x": bucket.blob(name).upload_from_string(text)  # noqa: E731
@@ -307,7 +307,7 @@ class Faulty(fsspec.AbstractFileSystem):
 
 @pytest.fixture
 def faulty(monkeypatch):
-    """The driver of s3:// is replaced by the faulty one; universal-pathlib finds it as it finds s3fs."""
+    """Replace the driver of s3:// by the faulty one; universal-pathlib finds it as it finds s3fs."""
     monkeypatch.setitem(sys.modules["fsspec.registry"]._registry, "s3", Faulty)
 
 

@@ -13,7 +13,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 @pytest.fixture(scope="session")
 def reference() -> ModuleType:
-    """The program that writes the pages of docs/reference."""
+    """Return the program that writes the pages of docs/reference."""
     spec = importlib.util.spec_from_file_location("site_reference", DOCS / "_site" / "reference.py")
     assert spec is not None
     assert spec.loader is not None

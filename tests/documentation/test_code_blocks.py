@@ -45,7 +45,7 @@ class SlackResource(ConfigurableResource):
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A working folder with the project of a reader in it, and the environment as it was afterwards."""
+    """Yield a working folder with the project of a reader in it, and the environment as it was afterwards."""
     before, modules = dict(os.environ), set(sys.modules)
     for name in PROJECTS[:3]:
         shutil.copytree(ROOT / "samples/starbake", tmp_path / name, ignore=shutil.ignore_patterns("datasets"))

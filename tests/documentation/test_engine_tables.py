@@ -32,7 +32,7 @@ def write(file: Path, **content: object) -> None:
 
 
 def project(root: Path, tables: dict[str, dict[str, object]]) -> Engine:
-    """A project with some tables of a domain `shop`, each loaded from files that begin with its name and a dash."""
+    """Return a project with tables of a domain `shop`, each loaded from files that begin with its name and a dash."""
     metadata = {"directory": "{{SL_ROOT}}/incoming", "format": "DSV", "separator": ";", "withHeader": True}
     write(root / "metadata/application.sl.yml", application=APPLICATION)
     write(root / "metadata/load/shop/_config.sl.yml", load={"name": "shop", "metadata": metadata})
@@ -64,7 +64,7 @@ def test_types_accept_and_reject_what_the_page_says(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def strategies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a table for each strategy, after both deliveries."""
+    """Return a project with a table for each strategy, after both deliveries."""
     root = tmp_path_factory.mktemp("strategies")
     tables: dict[str, dict[str, object]] = {}
     attributes = [{"name": "id", "type": "long"}, {"name": "name", "type": "string"}, {"name": "day", "type": "date"}]

@@ -84,7 +84,7 @@ class Workshop:
         return [text.removeprefix("ERR -> \n").partition("\n\nFILE -> ")[0] for (text,) in found]
 
     def files(self) -> list[str]:
-        """The data files in all areas, without the database."""
+        """Return the data files in all areas, without the database."""
         found = (path for path in self.root.joinpath("datasets").rglob("*") if path.is_file())
         return sorted(
             str(path.relative_to(self.root / "datasets")) for path in found if not path.name.startswith("duckdb.db")

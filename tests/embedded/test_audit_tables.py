@@ -15,7 +15,7 @@ TABLES = {name: list(columns.items()) for name, columns in audit._TABLES.items()
 
 @pytest.fixture
 def busy(shop):
-    """A table with a rejected row and an expectation, and a task with one."""
+    """Return a table with a rejected row and an expectation, and a task with one."""
     shop.write("metadata/expectations/own.j2")
     (shop.root / "metadata/expectations/own.j2").write_text(
         "{% macro none_of(value) %}SELECT count(*) FROM sl_this WHERE id = {{ value }}{% endmacro %}"
@@ -27,7 +27,7 @@ def busy(shop):
 
 
 def make(shop, schema):
-    """Makes the audit tables of another version.
+    """Make the audit tables of another version.
 
     Args:
         shop: The project.
@@ -63,7 +63,7 @@ def check(shop):
 
 @st.composite
 def other_versions(draw):
-    """Some of the columns in any order and case, and some that nobody knows."""
+    """Return some of the columns in any order and case, and some that nobody knows."""
     schema = {}
     for name, columns in TABLES.items():
         known = draw(st.lists(st.sampled_from(columns), min_size=1, unique=True))

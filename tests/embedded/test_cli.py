@@ -17,7 +17,7 @@ from ai.starlake.embedded.cli.main import run
 
 @pytest.fixture
 def command(shop, monkeypatch, capsys):
-    """Runs the command in process; returns exit code, standard output and standard error."""
+    """Run the command in process; return exit code, standard output and standard error."""
 
     def call(*arguments, **environment):
         for name in [name for name in os.environ if name.startswith("SL_")]:

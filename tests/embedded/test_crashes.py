@@ -25,7 +25,7 @@ def csv(rows):
 
 
 def prepare(shop):
-    """A table with rows, a second file of it and a file of another table waiting."""
+    """Make a table with rows, and let a second file of it and a file of another table wait."""
     keyed = {"writeStrategy": {"type": "UPSERT_BY_KEY", "key": ["id"]}}
     shop.table("rows", {"id": "int", "label": "string"}, metadata=keyed)
     shop.table("added", {"id": "int", "label": "string"})
@@ -36,12 +36,12 @@ def prepare(shop):
 
 
 def load_until(root: Path, environment: dict[str, str], deadly: int) -> bool:
-    """Loads in a process that dies at its n-th statement or move of a file; says whether it died."""
+    """Load in a process that dies at its n-th statement or move of a file; return True if it died."""
     return run_until(root, environment, deadly, lambda engine: engine.load())
 
 
 def run_until(root: Path, environment: dict[str, str], deadly: int, action: Callable[[Engine], object]) -> bool:
-    """Runs something in a process that dies at its n-th statement or move of a file; says whether it died."""
+    """Run something in a process that dies at its n-th statement or move of a file; return True if it died."""
     child = os.fork()
     if child == 0:
         steps = iter(range(1, 100_000))

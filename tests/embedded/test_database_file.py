@@ -129,7 +129,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def held(file):
-    """A database that another process is just making."""
+    """Yield a database that another process is just making."""
     file.write_bytes(b"")
     command = [sys.executable, "-c", HOLDER, str(file)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:

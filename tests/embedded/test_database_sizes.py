@@ -37,7 +37,7 @@ def settings(shop: Workshop) -> Workshop:
 
 
 def run(executor: StarlakeExecutor, shop: Workshop, task: str = "shop.settings", **duckdb_sizes: Any) -> Any:
-    """Runs a task with a profile; returns the result and what the task wrote."""
+    """Run a task with a profile; return the result and what the task wrote."""
     profile = JobOptions.read({"compute": {"small": {"duckdb": duckdb_sizes}}}).compute["small"]
     command = StarlakeCommand("transform", ("--name", task), environment={"SL_ROOT": str(shop.root)})
     command = replace(command, compute=profile if duckdb_sizes else None)

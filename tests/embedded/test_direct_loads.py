@@ -52,7 +52,7 @@ def load(shop, files, metadata, **table):
 
 @pytest.fixture
 def stages(monkeypatch):
-    """The tables whose rows were staged."""
+    """Return the tables whose rows were staged."""
     found = []
     real = ingestion.staged
 

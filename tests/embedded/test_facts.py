@@ -16,7 +16,7 @@ ID = {"id": "long"}
 
 @pytest.fixture
 def command(shop, monkeypatch, capsys):
-    """Runs the command in process; returns its exit code and standard output."""
+    """Run the command in process; return its exit code and standard output."""
 
     def call(*arguments, **environment):
         for name in [name for name in os.environ if name.startswith("SL_")]:

@@ -306,7 +306,7 @@ _JSON = st.recursive(
 
 
 def keys_beside_each_other(documents: list[dict]) -> list[set[str]]:
-    """The keys of the documents, and of all objects in each place below them."""
+    """Return the keys of the documents, and of all objects in each place below them."""
     found = [{name for each in documents for name in each}]
     values = [value for each in documents for value in each.values()]
     while values:

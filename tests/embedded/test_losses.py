@@ -22,14 +22,14 @@ def load(shop):
 
 
 def loaded(shop):
-    """Loads, which must go well."""
+    """Load, which must go well."""
     result = load(shop)
     assert [job.error for job in result.failures] == []
     return result
 
 
 def macros(shop):
-    """A macro for expectations: how many rows have an id above a limit."""
+    """Write a macro for expectations: how many rows have an id above a limit."""
     path = shop.root / "metadata/expectations/own.j2"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(

@@ -22,7 +22,7 @@ BEFORE, COMMITTED = 12, 38
 
 @pytest.fixture
 def portable(shop):
-    """A project whose database goes with it."""
+    """Return a project whose database goes with it."""
     return at(shop, "{{SL_ROOT}}/datasets/duckdb.db")
 
 
@@ -176,7 +176,7 @@ def test_a_journal_half_written_is_forgotten(portable):
 
 
 def turn(shop, table):
-    """The lock that a load of a table holds as long as it lives."""
+    """Return the lock that a load of a table holds as long as it lives."""
     return FileLock(shop.root / f"datasets/ingesting/shop/.starlake-turn-{zlib.crc32(table.encode()):08x}", fix="")
 
 

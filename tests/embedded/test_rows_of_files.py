@@ -24,7 +24,7 @@ def _load(shop, content, attributes=None, **metadata):
 
 
 def _rejected(shop):
-    """The first line of each error, and the line under LINE."""
+    """Return the first line of each error, and the line under LINE."""
     query = "SELECT split_part(error, chr(10), 2), line FROM audit.rejected ORDER BY line"
     return shop.query(query)
 

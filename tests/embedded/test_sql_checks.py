@@ -11,7 +11,7 @@ from ai.starlake.project import Project, validate
 
 @pytest.fixture
 def checked(shop):
-    """A project with a table of two columns, without a database."""
+    """Return a project with a table of two columns, without a database."""
     shop.table("rows", {"id": "int", "name": "string"})
     shop.table(
         "orders",

@@ -76,7 +76,7 @@ def land(shop):
 
 
 def landed(shop):
-    """The names of all that is in the landing area, hidden files too."""
+    """Return the names of all that is in the landing area, hidden files too."""
     return sorted(path.name for path in (shop.root / "incoming/shop").iterdir())
 
 
@@ -227,7 +227,7 @@ class TestWhatElseIsInArchives:
 
 
 def encrypted():
-    """A zip whose file says that it is encrypted."""
+    """Return a zip whose file says that it is encrypted."""
     content = bytearray(zipped([("rows.csv", rows(9))]))
     for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         content[content.index(mark) + offset] |= 1

@@ -55,7 +55,7 @@ def table(database, name, rows, *, versions=False):
 
 
 def merged(database, existing, incoming, *, first=False, partition=(), truncate=False, **strategy):
-    """The rows that a strategy leaves, the times as numbers."""
+    """Return the rows that a strategy leaves, the times as numbers."""
     versions = strategy["type"] == "SCD2"
     table(database, "shop.rows", [] if first else existing, versions=versions)
     table(database, "incoming", incoming)
@@ -160,7 +160,7 @@ def test_overwrite_by_partition(database, existing, incoming):
 
 
 def versions_of(incoming, existing):
-    """The rows that are new versions, and whether each is closed by another of the same load."""
+    """Return the rows that are new versions, and whether each is closed by another of the same load."""
     fresh = []
     for place, new in enumerate(incoming):
         known = [row for row in incoming[:place] if same(row, new) and age(row) == age(new)]

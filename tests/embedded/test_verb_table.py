@@ -45,7 +45,7 @@ def report(monkeypatch) -> Recorder:
 
 @pytest.fixture
 def execute(shop, report):
-    """Runs a command by the executor."""
+    """Run a command by the executor."""
 
     def run(*argv, **environment):
         command = StarlakeCommand.of(argv).with_environment({**shop.environment, **environment})

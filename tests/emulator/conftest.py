@@ -122,7 +122,7 @@ def over_rest(gcp: Emulator) -> Api:
 
 @pytest.fixture
 def connect() -> Iterator[Callable[[Emulator], Api]]:
-    """Makes clients over gRPC."""
+    """Yield a function that makes clients over gRPC."""
     channels: list[grpc.Channel] = []
 
     def make(gcp: Emulator) -> Api:
@@ -159,7 +159,7 @@ def grpc_api(gcp: GcpEmulator, connect: Callable[[Emulator], Api]) -> Api:
 
 @pytest.fixture
 def read(gcp: GcpEmulator) -> Callable[[str], str]:
-    """Reads an object of the storage emulator."""
+    """Return a function that reads an object of the storage emulator."""
     client = storage.Client(
         project=PROJECT,
         credentials=AnonymousCredentials(),

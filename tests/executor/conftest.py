@@ -85,7 +85,7 @@ def unreadable_facts():
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """The root of a project, known by SL_ROOT."""
+    """Return the root of a project, known by SL_ROOT."""
     root = tmp_path / "project"
     root.mkdir()
     monkeypatch.setenv("SL_ROOT", str(root))
@@ -94,7 +94,7 @@ def project(tmp_path, monkeypatch):
 
 @pytest.fixture
 def cli(tmp_path) -> Callable[[str], str]:
-    """Writes an executable in Python and returns its path."""
+    """Return a function that writes an executable in Python and returns its path."""
 
     def write(body: str, name: str = "starlake") -> str:
         path = tmp_path / name
@@ -107,7 +107,7 @@ def cli(tmp_path) -> Callable[[str], str]:
 
 @pytest.fixture
 def driver(tmp_path):
-    """Starts Python code in a process of its own, which tests may kill."""
+    """Start Python code in a process of its own, which tests may kill."""
     started = []
 
     def start(body: str, *arguments: str, **environment: str) -> subprocess.Popen:

@@ -103,7 +103,7 @@ def shop(tmp_path, monkeypatch) -> Shop:
 
 @pytest.fixture
 def told(shop, cli, execution) -> Callable[..., tuple[TableOutcome, ...]]:
-    """Runs a command of Starlake, after which its audit is as the test has written it, and returns the outcomes."""
+    """Return a function that runs a command, with the audit as the test wrote it, and returns the outcomes."""
 
     def run(*argv: str, code: int = 0, facts: Any = read_project) -> tuple[TableOutcome, ...]:
         executor = ShellExecutor(cli(f"sys.exit({code})"), facts=facts)

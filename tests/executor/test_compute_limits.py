@@ -30,7 +30,7 @@ print(json.dumps({
 
 
 def command(**sections: Any) -> StarlakeCommand:
-    """A command with a profile of these sections."""
+    """Return a command with a profile of these sections."""
     profile = JobOptions.read({"compute": {"small": sections}}).compute["small"]
     return StarlakeCommand("load", ("--domains", "a b"), environment={"MINE": "1"}).with_compute(profile)
 

@@ -4,7 +4,7 @@ from ai.starlake.executor.project_facts import FactsOfRun
 
 
 def made_by(reads):
-    """The facts that each of some reads gets, as the number of the making that they come from."""
+    """Return the facts that each of some reads gets, as the number of the making that they come from."""
     made = []
 
     def factory(root, environment):

@@ -85,7 +85,7 @@ def writer(cli):
 
 @pytest.fixture
 def holder(driver, writer, project):
-    """A process that holds the lock, and writes for ten minutes."""
+    """Return a process that holds the lock, and writes for ten minutes."""
     process = driver(HOLDER, writer, "run-long", WRITE="600")
     wait_for("the writer", lambda: whole_lines(project / "log"))
     return process

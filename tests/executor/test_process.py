@@ -136,7 +136,7 @@ def test_a_command_may_clean_up_in_the_grace(tmp_path):
 
 
 def descriptors():
-    """The open files of this process, without the folder that is read here."""
+    """Return the open files of this process, without the folder that is read here."""
     return {entry.name for entry in Path("/proc/self/fd").iterdir() if entry.exists()}
 
 
@@ -271,7 +271,7 @@ def test_a_command_notices_a_sigterm_that_its_owner_ignores(driver, tmp_path):
 
 @pytest.fixture
 def wrapper(tmp_path, pids):
-    """A launcher as Starlake's own: a script whose child does the work. It outlives its terminal."""
+    """Return a launcher as Starlake's own: a script whose child does the work. It outlives its terminal."""
     path = tmp_path / "wrapper"
     path.write_text(
         f"#!/bin/bash\ntrap '' INT HUP\necho $$ > {pids.path}/wrapper\n"
@@ -311,7 +311,7 @@ STRAYS = {
 
 @pytest.fixture(params=STRAYS.values(), ids=STRAYS)
 def stray(request, tmp_path, pids):
-    """A command whose child makes a session of its own."""
+    """Return a command whose child makes a session of its own."""
     path = tmp_path / "strays"
     path.write_text(f"#!/bin/bash\necho $$ > {pids.path}/leader\n{request.param.format(stray=f'{pids.path}/stray')}\n")
     path.chmod(0o755)

@@ -30,7 +30,7 @@ VALUES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"
 
 
 def show(executor, command, execution):
-    """The arguments, the environment and the folder of a command."""
+    """Return the arguments, the environment and the folder of a command."""
     executor.run(command, execution)
     return json.loads(execution.report.of("stdout")[-1])
 

@@ -11,7 +11,7 @@ from starlake_gcp_emulator import GcpEmulator
 
 @pytest.fixture(scope="module")
 def _started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GcpEmulator, Path]]:
-    """An emulator that starts whatever a link points to."""
+    """Yield an emulator that starts whatever a link points to."""
     link = tmp_path_factory.mktemp("gcp") / "starlake"
     with GcpEmulator(command=[str(link)], speed=3000, grace=0.5) as emulator:
         yield emulator, link
@@ -19,7 +19,7 @@ def _started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GcpEmul
 
 @pytest.fixture
 def gcp(_started: tuple[GcpEmulator, Path]) -> Callable[[ContractBench], GcpEmulator]:
-    """The emulator, as it starts the executable of a bench."""
+    """Return a function that makes the emulator, which starts the executable of a bench."""
     emulator, link = _started
 
     def starting(bench: ContractBench) -> GcpEmulator:

@@ -37,7 +37,7 @@ class Project:
         return self.root / "incoming" / domain if name == "incoming" else self.datasets / name / domain
 
     def files(self, area: str, domain: str) -> list[Path]:
-        """The files of the chosen tables in an area; of all tables when none is chosen."""
+        """Return the files of the chosen tables in an area; of all tables when none is chosen."""
         folder = self.area(area, domain)
         there = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
         return [path for path in there if not self.tables or any(self.matches(domain, t, path) for t in self.tables)]
@@ -62,7 +62,7 @@ class Project:
 
 
 def _record(folder: Path, argv: list[str], wanted: list[str]) -> int:
-    """Notes the call; returns how many of its verb came before."""
+    """Note the call; return how many of its verb came before."""
     environment = {
         name: value
         for name, value in os.environ.items()

@@ -41,7 +41,7 @@ class FakeCall:
         return self.argv[0] if self.argv else ""
 
     def value_of(self, flag: str) -> str | None:
-        """The text behind a flag such as ``--domains``; None when the flag is absent."""
+        """Return the text behind a flag such as ``--domains``; None when the flag is absent."""
         if flag not in self.argv[:-1]:
             return None
         return self.argv[self.argv.index(flag) + 1]
@@ -129,7 +129,7 @@ class FakeStarlake:
         self._write()
 
     def calls(self, verb: str | None = None) -> list[FakeCall]:
-        """The calls so far, in the order in which they began, those that still run or were killed included.
+        """Return the calls so far, in the order in which they began, those that still run or were killed included.
 
         Args:
             verb: Only calls of this verb.

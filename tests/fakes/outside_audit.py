@@ -122,7 +122,7 @@ class PostgresAudit(OutsideAudit):
 def load(
     started: datetime, table: str = "orders", domain: str = "sales", *, job: str = "job-1", seconds: float = 1.0, **more
 ) -> dict[str, Any]:
-    """A row of the audit about a load, as Starlake writes it."""
+    """Return a row of the audit about a load, as Starlake writes it."""
     return {
         "JOBID": job,
         "PATHS": f"file:/in/{table}.csv",
@@ -141,7 +141,7 @@ def load(
 
 
 def transform(started: datetime, task: str = "months", domain: str = "kpi", **more) -> dict[str, Any]:
-    """A row of the audit about a task, as Starlake writes it."""
+    """Return a row of the audit about a task, as Starlake writes it."""
     counts = dict.fromkeys(("COUNT", "COUNTACCEPTED", "COUNTREJECTED"), -1)
     return load(started, task, domain, **{"PATHS": f"{domain}.{task}", "STEP": "TRANSFORM", **counts, **more})
 

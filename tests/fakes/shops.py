@@ -51,7 +51,7 @@ class Shop:
         file.write_text(text, encoding="utf-8")
 
     def configure(self, kind: str, filename: str, **options: str) -> None:
-        """Writes a DAG configuration."""
+        """Write a DAG configuration."""
         what = "table" if kind == "load" else "task"
         dag = {
             "template": f"{kind}/{self.orchestrator}__scheduled_{what}__{self.place}.py.j2",
@@ -61,7 +61,7 @@ class Shop:
         self.write(f"dags/{kind}_{self.place}.sl.yml", json.dumps({"version": 1, "dag": dag}))
 
     def generate(self) -> Path:
-        """Writes the only file that there is to generate.
+        """Write the only file that there is to generate.
 
         Returns:
             The file.
@@ -88,7 +88,7 @@ class Bakery(Shop):
         self.write("application.sl.yml", application)
 
     def loads(self, strategy: str, schedules: int) -> Path:
-        """Generates the file that loads the tables.
+        """Generate the file that loads the tables.
 
         Args:
             strategy: The pre-load strategy.
@@ -144,7 +144,7 @@ class Layers(Shop):
                 self.write(f"transform/tower/{name.partition('.')[2]}.sql", sql)
 
     def transforms(self, kind: str) -> Path:
-        """Generates the file that runs the tasks.
+        """Generate the file that runs the tasks.
 
         Args:
             kind: ``data`` where updates of the table start it, ``cron`` where the clock does, and ``first`` where it
@@ -159,7 +159,7 @@ class Layers(Shop):
         return self.generate()
 
     def deliver(self) -> None:
-        """Puts a file of the table into the stage area."""
+        """Put a file of the table into the stage area."""
         stage = self.root / "datasets" / "stage" / "earth"
         stage.mkdir(parents=True)
         (stage / "ground.csv").write_text("id\n1\n2\n", encoding="utf-8")

@@ -27,7 +27,7 @@ class Project:
     def put(
         self, area: str, name: str = "customers_1.csv", content: str = "id\n1\n2\n", domain: str = "starbake"
     ) -> Path:
-        """Puts a file into an area."""
+        """Put a file into an area."""
         folder = self.root / "incoming" / domain if area == "incoming" else self.root / "datasets" / area / domain
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / name
@@ -35,6 +35,6 @@ class Project:
         return file
 
     def files(self, area: str, domain: str = "starbake") -> list[str]:
-        """The names of the files in an area."""
+        """Return the names of the files in an area."""
         folder = self.root / "incoming" / domain if area == "incoming" else self.root / "datasets" / area / domain
         return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []

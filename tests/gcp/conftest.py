@@ -75,7 +75,7 @@ class OutcomeTable:
         return rows
 
     def require(self, method: str, when: str, outcomes: dict[str, str]) -> None:
-        """Makes sure that a row says what was measured.
+        """Make sure that a row says what was measured.
 
         Args:
             method: The method that the faults struck.
@@ -110,5 +110,5 @@ class OutcomeTable:
 
 @pytest.fixture
 def outcome_table():
-    """The tables of outcomes: `outcome_table("Cloud Run")`."""
+    """Return the tables of outcomes: `outcome_table("Cloud Run")`."""
     return OutcomeTable

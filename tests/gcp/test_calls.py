@@ -254,7 +254,7 @@ def test_addresses(endpoint, insecure, host):
 
 @pytest.fixture
 def credentials(tmp_path, monkeypatch):
-    """A key file of a service account, made for the test."""
+    """Write the key file of a service account, which the test uses."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 

@@ -32,7 +32,7 @@ STORAGE = {"list_blobs", "get_blob", "rewrite", "copy_blob", "download_as_bytes"
 
 
 def remote_methods(client) -> set[str]:
-    """The methods of a client that call the service: those that its transport has too."""
+    """Return the methods of a client that call the service: those that its transport has too."""
     transport = client.get_transport_class("grpc")
     return {name for name in dir(transport) if not name.startswith("_") and callable(getattr(client, name, None))}
 
@@ -45,7 +45,7 @@ NAMES = {"client", "clusters", "spark_jobs", "operations", "run_jobs", "executio
 
 
 def unwrapped(source: str, *, any_owner: bool = True) -> list[str]:
-    """The calls that go to a service directly, the waits of operations, and storage calls without a policy.
+    """Return the calls that go to a service directly, the waits of operations, and storage calls without a policy.
 
     Args:
         source: The code.

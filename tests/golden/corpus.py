@@ -23,18 +23,18 @@ COMMAND = [sys.executable, "-m", "ai.starlake.embedded"]
 
 
 def folders() -> list[Path]:
-    """The folders of all cases."""
+    """Return the folders of all cases."""
     return sorted(path.parent for path in CASES.glob("*/case.json"))
 
 
 def not_yet() -> set[str]:
-    """The cases that the engine is known not to pass, with the reason after the name."""
+    """Return the cases that the engine is known not to pass, with the reason after the name."""
     lines = (HERE / "not_yet.txt").read_text(encoding="utf-8").splitlines()
     return {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
 
 
 def judge(folder: Path, *, fork: bool = True, timeout: float = 120) -> tuple[str, str]:
-    """Runs a case; returns PASS or FAIL and what differs."""
+    """Run a case; return PASS or FAIL and what differs."""
     _preload()
     original = replay.run_step
     replay.run_step = _forked if fork else original
@@ -73,7 +73,7 @@ def _forked(cli: list[str], root: Path, step: dict, windows: list, timeout: floa
 
 
 def _become(arguments: list[str], root: Path, environment: dict[str, str], out: int, err: int) -> None:
-    """Turns the forked process into the command; never returns."""
+    """Turn the forked process into the command; never return."""
     code = 70
     try:
         os.setsid()

@@ -12,7 +12,7 @@ from corpus import folders, judge, not_yet
 
 
 def main() -> int:
-    """Runs all cases; returns 1 when one fails that is not listed in not_yet.txt."""
+    """Run all cases; return 1 when one fails that is not listed in not_yet.txt."""
     expected = not_yet()
     counts: Counter[tuple[str, str]] = Counter()
     for folder in folders():

@@ -42,7 +42,7 @@ class World:
             self.updates.setdefault(name, []).append(Update(self.number, recorded or self.now, logical or self.now))
 
     def look(self, minutes=0):
-        """The newest run that starts, or why none does; `runs` and `left_out` tell of the others."""
+        """Return the newest run that starts, or why none does; `runs` and `left_out` tell of the others."""
         self.now += timedelta(minutes=minutes)
         decision = decide(self.policy, self.memory, self.updates, self.now)
         self.memory = Memory.read(decision.memory.written())

@@ -73,7 +73,7 @@ def _own(job_ids: set[str]) -> set[str]:
 
 
 def _row(chance: random.Random, ended: datetime) -> dict[str, object]:
-    """A row as Starlake writes it in Paris: local time, without the offset."""
+    """Return a row as Starlake writes it in Paris: local time, without the offset."""
     seconds = chance.choice([0.001, 0.25, 11.786, 240.007])
     started = (ended - timedelta(seconds=seconds, microseconds=chance.randrange(3))).astimezone(PARIS)
     job = chance.choice(["nightly", "hourly", "own", f"sales.months-{int(started.timestamp() * 1000)}"])

@@ -64,7 +64,7 @@ def made_by_init(folder: Path) -> str:
 
 
 def recorded(home: Path) -> tuple[set[str], dict[str, str]]:
-    """The assets that the only run materialized, and the results of its checks."""
+    """Return the assets that the only run materialized, and the results of its checks."""
     with DagsterInstance.from_config(str(home)) as instance:
         (run,) = instance.get_run_records()
         events = [entry.dagster_event for entry in instance.all_logs(run.dagster_run.run_id) if entry.dagster_event]

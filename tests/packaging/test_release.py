@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with both distributions; each wheel is built from the source distribution beside it."""
+    """Return the folder with both distributions; each wheel is built from the source distribution beside it."""
     folder = tmp_path_factory.mktemp("release")
     subprocess.run(["make", "dist", f"DIST={folder}", f"VENV={sys.prefix}"], cwd=ROOT, check=True, timeout=300)
     return folder
@@ -34,7 +34,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @cache
 def interpreters() -> dict[str, Path]:
-    """The oldest and the newest Python of this machine on which the library runs."""
+    """Return the oldest and the newest Python of this machine on which the library runs."""
     places = [Path(sys.executable), *Path("/usr/bin").glob("python3.*"), *Path("/usr/local/bin").glob("python3.*")]
     places += Path.home().glob(".pyenv/versions/3.*/bin/python")
     found = {version: place for place in places if (version := version_of(place)) >= (3, 10)}
@@ -42,7 +42,7 @@ def interpreters() -> dict[str, Path]:
 
 
 def version_of(place: Path) -> tuple[int, int]:
-    """The version of a Python that has `venv`; (0, 0) for anything else."""
+    """Return the version of a Python that has `venv`; (0, 0) for anything else."""
     code = "import sys, venv; print(*sys.version_info[:2])"
     done = subprocess.run([place, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     major, minor = map(int, done.stdout.split()) if done.returncode == 0 else (0, 0)
@@ -50,7 +50,7 @@ def version_of(place: Path) -> tuple[int, int]:
 
 
 def example() -> list[Block]:
-    """The blocks of README's first screen."""
+    """Return the blocks of README's first screen."""
     first = (ROOT / "README.md").read_text("utf-8").partition("\n## ")[0].count("\n")
     return [block for block in blocks_of(ROOT / "README.md") if block.line < first]
 

@@ -22,7 +22,7 @@ Run = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def environments(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Makes a fresh virtual environment with one extra, or several, of the wheel; returns its folder of programs."""
+    """Return a function that makes a fresh environment with extras of the wheel, and returns its folder of programs."""
     made: dict[str, Path] = {}
 
     def environment(extras: str, *others: str) -> Path:
@@ -42,7 +42,7 @@ def environments(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The starter project, made by the engine of this environment."""
+    """Return the starter project, made by the engine of this environment."""
     bootstrap = [sys.executable, "-m", "ai.starlake.embedded", "bootstrap", "--project-location", tmp_path / "rental"]
     subprocess.run(bootstrap, check=True, timeout=60, capture_output=True)
     return tmp_path / "rental"
@@ -50,7 +50,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(project: Path, tmp_path: Path) -> Run:
-    """Runs a program within the project, outside of this repository; returns what it prints."""
+    """Run a program within the project, outside of this repository; return what it prints."""
 
     def call(program: Path, *arguments: str, code: int = 0, **variables: str) -> str:
         kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
@@ -73,7 +73,7 @@ def run(project: Path, tmp_path: Path) -> Run:
 
 @pytest.fixture
 def python(run: Run) -> Run:
-    """Runs Python code in an environment."""
+    """Run Python code in an environment."""
 
     def call(bin_: Path, code: str, **variables: str) -> str:
         return run(bin_ / "python", "-I", "-c", textwrap.dedent(code), **variables)
@@ -93,7 +93,7 @@ EXECUTE = """
 
 
 def configure(project: Path, before: str, after: str) -> None:
-    """Replaces text in the DAG configurations of a project."""
+    """Replace text in the DAG configurations of a project."""
     for config in (project / "metadata" / "dags").glob("*.sl.yml"):
         text = config.read_text()
         assert before in text

@@ -24,7 +24,7 @@ class Studio(Workshop):
     """A project with Python tasks."""
 
     def python(self, name: str, body: str, **keys: Any) -> None:
-        """Writes a Python task ``mart.{name}``; Polars is `pl` in its function."""
+        """Write a Python task ``mart.{name}``; Polars is `pl` in its function."""
         self.write(f"metadata/transform/mart/{name}.sl.yml", task=keys)
         file = self.root / f"metadata/transform/mart/{name}.py"
         file.write_text(
@@ -58,7 +58,7 @@ class FakeCloud:
         return json.loads(file.read_text()) if file.exists() else {}
 
     def set(self, **settings: Any) -> None:
-        """Changes how it behaves."""
+        """Change how it behaves."""
         self._replace("settings.json", {**self.settings, **settings})
 
     def fault(self, call: str, error: str = "a fault", times: int = 1000) -> None:
@@ -72,11 +72,11 @@ class FakeCloud:
         return {"clusters": {}, "manifests": {}, "queries": [], "calls": {}}
 
     def write(self, state: dict[str, Any]) -> None:
-        """Changes what there is."""
+        """Change what there is."""
         self._replace("state.json", state)
 
     def _replace(self, name: str, content: dict[str, Any]) -> None:
-        """Writes a file in one step: other processes may read it meanwhile."""
+        """Write a file in one step: other processes may read it meanwhile."""
         new = self.folder / f"{name}.test"
         new.write_text(json.dumps(content))
         new.replace(self.folder / name)
@@ -98,7 +98,7 @@ def studio(tmp_path: Path) -> Studio:
 
 @pytest.fixture(scope="session")
 def fake_package() -> Iterator[None]:
-    """The stand-in can be imported; as of the real package, there is one login per process."""
+    """Let the stand-in be imported; as of the real package, there is one login per process."""
     import polars
 
     before = polars.LazyFrame.remote
@@ -112,7 +112,7 @@ def fake_package() -> Iterator[None]:
 
 @pytest.fixture
 def cloud(fake_package: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCloud:
-    """A Polars Cloud that nobody uses yet."""
+    """Return a Polars Cloud that nobody uses yet."""
     from ai.starlake.common.extras import require_package
 
     require_package.cache_clear()

@@ -54,7 +54,7 @@ def failed_run(instance):
 
 @pytest.fixture
 def sl_job(cloud, monkeypatch):
-    """A factory with two profiles for one account, and one for another workspace."""
+    """Return a factory with two profiles for one account, and one for another workspace."""
     monkeypatch.setenv("THE_SECRET", SECRET)
     account = {"client_id": cloud.account, "client_secret": {"env": "THE_SECRET"}}
     compute = {
@@ -66,7 +66,7 @@ def sl_job(cloud, monkeypatch):
 
 
 def left_by(cloud, run_id, *, workspace=1, name=None):
-    """Adds a context that a process started for a run before it was killed."""
+    """Add a context that a process started for a run before it was killed."""
     state, name = cloud.state, name or context_name(run_id)
     cluster = {"id": str(uuid4()), "workspace_id": str(UUID(int=workspace)), "name": name, "status": "Idle"}
     state["clusters"][cluster["id"]] = {**cluster, "requested": datetime.now(timezone.utc).isoformat()}

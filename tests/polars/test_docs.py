@@ -26,7 +26,7 @@ def fields_table() -> str:
 
 @pytest.fixture
 def bakery(studio, cloud, monkeypatch):
-    """A project with the tables and files that the page speaks of."""
+    """Return a project with the tables and files that the page speaks of."""
     (cloud.bucket / "orders").mkdir()
     orders = {
         "id": [1, 2, 3],

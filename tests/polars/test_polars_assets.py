@@ -28,7 +28,7 @@ REPORT = AssetKey(["mart", "report"])
 
 @pytest.fixture
 def shop(studio, cloud, monkeypatch):
-    """A task of Polars that appends the orders of a day, and SQL that reads its table."""
+    """Return a task of Polars that appends the orders of a day, and SQL that reads its table."""
     monkeypatch.setenv("THE_SECRET", SECRET)
     monkeypatch.setenv("THE_ACCOUNT", cloud.account)
     file = cloud.bucket / "orders.parquet"

@@ -28,7 +28,7 @@ PAGE = "https://cloud.pola.rs/portal/00000000-0000-0000-0000-000000000001/"
 
 @pytest.fixture
 def orders(studio, cloud):
-    """A project whose task sums what is in the object store."""
+    """Return a project whose task sums what is in the object store."""
     file = cloud.bucket / "orders.parquet"
     pl.DataFrame({"customer": ["a", "b", "a"], "amount": [1, 2, 3]}).write_parquet(file)
     studio.python(

@@ -23,7 +23,7 @@ def the_job():
 
 @pytest.fixture
 def bakery(cloud, monkeypatch) -> Callable[[], dict[str, Any]]:
-    """The files of the sample, and the account; returns what the report says."""
+    """Return a function for the report, with the files of the sample, and the account."""
     for name, value in cloud.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("BAKERY_BUCKET", str(cloud.bucket))

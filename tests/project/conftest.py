@@ -38,20 +38,20 @@ class Files:
         self.root = root
 
     def write(self, name: str, text: str) -> Path:
-        """Writes a file below ``metadata``, its text dedented."""
+        """Write a file below ``metadata``, its text dedented."""
         file = self.root / "metadata" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
         return file
 
     def read(self, environment: dict[str, str] | None = None, options: dict[str, str] | None = None) -> Project:
-        """Opens the project, without the environment of the test's process."""
+        """Open the project, without the environment of the test's process."""
         return Project.read(self.root, environment=environment or {}, options=options)
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
-    """A project with an application and nothing else."""
+    """Return a project with an application and nothing else."""
     files = Files(tmp_path)
     files.write("application.sl.yml", APPLICATION)
     return files
@@ -59,6 +59,6 @@ def files(tmp_path: Path) -> Files:
 
 @pytest.fixture
 def shop(files: Files) -> Files:
-    """A project with one table, ``shop.orders``."""
+    """Return a project with one table, ``shop.orders``."""
     files.write("load/shop/orders.sl.yml", TABLE)
     return files

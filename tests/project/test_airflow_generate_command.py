@@ -22,7 +22,7 @@ from ai.starlake.project.dag_generation.starts import Starts
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The starter project, with configurations for Airflow."""
+    """Return the starter project, with configurations for Airflow."""
     bootstrap(tmp_path / "project")
     for file in (tmp_path / "project/metadata/dags").glob("*.sl.yml"):
         file.write_text(file.read_text().replace("dagster__", "airflow__"))
@@ -39,7 +39,7 @@ def schedule(project: Path, cron: str) -> None:
 
 
 def options_of(text: str) -> dict[str, str]:
-    """The options of a file."""
+    """Return the options of a file."""
     return next(
         ast.literal_eval(node.value)
         for node in ast.parse(text).body
@@ -85,7 +85,7 @@ def test_both_commands_make_the_same_files_of_templates_of_the_project(project: 
 
 @pytest.fixture
 def shared(project: Path) -> Path:
-    """A project whose loads run on Dagster, and its transforms on Airflow."""
+    """Return a project whose loads run on Dagster, and its transforms on Airflow."""
     config = project / "metadata/dags/rental_load.sl.yml"
     config.write_text(config.read_text().replace("airflow__", "dagster__"))
     return project

@@ -49,7 +49,7 @@ def generated(root: Path) -> dict[str, str]:
 
 
 def assigned(text: str, name: str) -> Any:
-    """The value of a variable of a file that is a literal."""
+    """Return the value of a variable of a file that is a literal."""
     for node in ast.parse(text).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
             return ast.literal_eval(node.value)

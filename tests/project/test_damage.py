@@ -102,7 +102,7 @@ def _write(root, texts):
 
 
 def _read_all(root):
-    """Reads everything in every way; a `StarlakeError` is a fine answer, another exception is not."""
+    """Read everything in every way; a `StarlakeError` is a fine answer, another exception is not."""
     findings = validate(root, environment={})
     assert all(finding.message and finding.line >= 0 for finding in findings)
     try:

@@ -22,7 +22,7 @@ def test_the_project_of_a_case_is_read(root):
 
 
 def _environment(root):
-    """The profile that the steps of the case choose, and where its metadata is."""
+    """Return the profile that the steps of the case choose, and where its metadata is."""
     steps = json.loads((root.parent / "case.json").read_text())["steps"]
     profiles = {name: value for step in steps for name, value in step.get("env", {}).items() if name == "SL_ENV"}
     elsewhere = {} if (root / "metadata" / "application.sl.yml").is_file() else {"SL_METADATA": str(root / "conf")}

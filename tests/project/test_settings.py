@@ -210,7 +210,7 @@ class TestObjectStores:
 
     @pytest.fixture
     def address(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-        """A store that takes connections and never answers."""
+        """Yield a store that takes connections and never answers."""
         with socket.create_server(("127.0.0.1", 0)) as server:
             monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.getsockname()[1]}")
             yield f"gs://bucket/{server.getsockname()[1]}"

@@ -20,7 +20,7 @@ def project(shop):
 
 
 def everything(files, **given):
-    """Reads all of a project, as its commands do."""
+    """Read all of a project, as its commands do."""
     project = files.read(**given)
     _ = project.domains, project.types, project.table_refs
     Graph(project).order()

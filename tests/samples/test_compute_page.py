@@ -50,7 +50,7 @@ def test_the_table_of_fields_is_that_of_the_code() -> None:
 
 
 def project(root: Path) -> Path:
-    """A project with the task of the first example, and the files that the page shows when asked for."""
+    """Return a project with the task of the first example, and the files that the page shows when asked for."""
     (root / "metadata/transform/kpis").mkdir(parents=True)
     (root / "metadata/load/shop").mkdir(parents=True)
     (root / "metadata/application.sl.yml").write_text(APPLICATION)

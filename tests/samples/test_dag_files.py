@@ -44,7 +44,7 @@ echo >> "$SL_ROOT/calls"
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the sample project, with a `starlake` that only writes down how it is called."""
+    """Return a copy of the sample project, with a `starlake` that only writes down how it is called."""
     copy = tmp_path / "starbake"
     shutil.copytree(SAMPLES / "starbake", copy, ignore=shutil.ignore_patterns("datasets"))
     recorder = tmp_path / "starlake"
@@ -82,7 +82,7 @@ def instance() -> Iterator[DagsterInstance]:
 
 
 def calls(project: Path) -> list[str]:
-    """The commands that were run, each cut down to its verb and what it works on."""
+    """Return the commands that were run, each cut down to its verb and what it works on."""
     file = project / "calls"
     lines = file.read_text("utf-8").splitlines() if file.exists() else []
     return [shortened(line.split()) for line in lines]

@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 
 def python_in(page: str) -> list[str]:
-    """The examples in Python of a page."""
+    """Return the examples in Python of a page."""
     return re.findall(r"^```python.*?\n(.*?)^```", (ROOT / page).read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
 
 

@@ -63,7 +63,7 @@ class Vault(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Vault]]:
-    """A server of Vault, and the package of the page, installed."""
+    """Yield a server of Vault, and the package of the page, installed."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Vault)
     Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     Vault.asked, Vault.unsealed_after = [], 0

@@ -94,7 +94,7 @@ def _cases() -> Iterator[_Case]:
 
 
 def _changes(zone: str) -> set[date]:
-    """The days on which the clocks of a time zone change."""
+    """Return the days on which the clocks of a time zone change."""
     local = ZoneInfo(zone)
     hours = (datetime(_YEARS[0], 1, 1, tzinfo=_UTC) + timedelta(hours=hour) for hour in range(24 * 366 * len(_YEARS)))
     offsets = ((hour, hour.astimezone(local).utcoffset()) for hour in hours)
@@ -154,7 +154,7 @@ def _ticks(made: Definitions, case: _Case, tally: Tally) -> list[tuple[datetime,
 
 
 def _compare(case: _Case, times: list[datetime], first: datetime, last: datetime, tally: Tally) -> None:
-    """Compares the times of ticks with the calendar, which is asked without Dagster."""
+    """Compare the times of ticks with the calendar, which is asked without Dagster."""
     if case.name == "hourly":
         expected = Counter(range(int(last.timestamp() - first.timestamp()) // 3600))
         seen = Counter(int(time.timestamp() - first.timestamp()) // 3600 for time in times)
@@ -169,7 +169,7 @@ def _compare(case: _Case, times: list[datetime], first: datetime, last: datetime
 
 
 def _days(first: datetime, last: datetime) -> list[date]:
-    """The days that a calendar on the wall has: one may be missing."""
+    """Return the days that a calendar on the wall has: one may be missing."""
     times = (
         datetime.fromtimestamp(second, first.tzinfo)
         for second in range(int(first.timestamp()), int(last.timestamp()), 3600)
@@ -195,7 +195,7 @@ def _runs(
     calls: Path,
     tally: Tally,
 ) -> None:
-    """Runs the partitions of the days at stake, and reads which dates the command gets."""
+    """Run the partitions of the days at stake, and read which dates the command gets."""
     (job,) = made.jobs
     repository = made.get_repository_def()
     partitions = repository.get_job(job.name).partitions_def
@@ -225,14 +225,14 @@ class _Told:
 
     @classmethod
     def read(cls, calls: Path) -> _Told | None:
-        """Returns those of the last call."""
+        """Return those of the last call."""
         text = calls.read_text("utf-8") if calls.exists() else ""
         found = re.search(r"--scheduledDate (\S+) .*sl_data_interval_start=([^,]+),sl_data_interval_end=(\S+)", text)
         return cls.of(*(datetime.strptime(time, "%Y-%m-%dT%H:%M:%S%z") for time in found.groups())) if found else None
 
     @classmethod
     def of(cls, date: datetime, start: datetime, end: datetime) -> _Told:
-        """Returns dates in UTC: a midnight that does not exist is equal to no other time."""
+        """Return dates in UTC: a midnight that does not exist is equal to no other time."""
         return cls(*(time.astimezone(_UTC) for time in (date, start, end)))
 
     def __str__(self) -> str:

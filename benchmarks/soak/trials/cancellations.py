@@ -120,7 +120,7 @@ class _Runs:
         self.shop = _shop(location.root / "shop")
 
     def deliver(self, variant: str, number: int) -> None:
-        """Puts a file into the stage area."""
+        """Put a file into the stage area."""
         if variant == _EMBEDDED:
             rows = "".join(f"{number},row {row} of many\n" for row in range(_ROWS))
             self.shop.put(f"{variant}-{number}.csv", f"id,label\n{rows}")
@@ -159,7 +159,7 @@ class _Runs:
         return self.instance.get_run_by_id(one.run_id)
 
     def check(self, one: _Cancellation) -> None:
-        """The run is cancelled, nothing of it runs, and its file is back."""
+        """Check that the run is cancelled, nothing of it runs, and its file is back."""
         what = f"{one.variant} {one.number}"
         until(lambda: self._run(one).is_finished, _PATIENCE, 0.2)
         status = self._run(one).status.value
@@ -176,7 +176,7 @@ class _Runs:
             self.tally.require(archived, GREEN, f"{what}: the run succeeded, and the file is not loaded")
 
     def _left(self, one: _Cancellation) -> list[str]:
-        """The processes of a run: those of its command, and those that Dagster started for it."""
+        """Return the processes of a run: those of its command, and those that Dagster started for it."""
         mine = {int(pid) for event in self._events(one) for pid in re.findall(r"\(pid: (\d+)\)", event.message or "")}
         return [str(process) for process in psutil.process_iter() if self._is_of(process, one.run_id, mine)]
 
@@ -194,7 +194,7 @@ class _Runs:
             return False
 
     def load(self) -> None:
-        """The next load of each table."""
+        """Load each table once more."""
         (self.project / "slow").unlink()
         environment = {**os.environ, "SL_ROOT": str(self.project)}
         for variant in _COMMANDS:

@@ -58,7 +58,7 @@ class _Loads:
         self.environment = {**os.environ, **shop.environment, "HOME": str(shop.root)}
 
     def deliver(self, *, packed: bool = False) -> None:
-        """Puts a file into the landing area, or a packed one."""
+        """Put a file into the landing area, or a packed one."""
         text = "id,label\n" + "".join(f"{number},label {number} of many\n" for number in range(_ROWS))
         self.shop.put(
             "rows-1.csv.gz" if packed else "rows-1.csv", gzip.compress(text.encode()) if packed else text, "incoming"
@@ -103,7 +103,7 @@ class _Loads:
 
 
 def _full(loads: _Loads, disk: Path, free: int, *, packed: bool) -> None:
-    """A disk with some kilobytes left."""
+    """Load on a disk with some kilobytes left."""
     what = f"{free} KB free, {'packed' if packed else 'plain'}"
     loads.deliver(packed=packed)
     loads.tally.add("full disks")
@@ -120,7 +120,7 @@ def _full(loads: _Loads, disk: Path, free: int, *, packed: bool) -> None:
 
 @contextmanager
 def _disk(folder: Path) -> Iterator[None]:
-    """A small disk at a folder, if that is allowed."""
+    """Yield a small disk at a folder, if that is allowed."""
     options = ["-t", "tmpfs", "-o", f"size={_DISK}m", "tmpfs", str(folder)]
     mounted = subprocess.run(["mount", *options], check=False, capture_output=True).returncode == 0
     try:
@@ -131,14 +131,14 @@ def _disk(folder: Path) -> Iterator[None]:
 
 
 def _faults(folder: Path) -> Path:
-    """The library of faults in system calls that tests use, too."""
+    """Return the library of faults in system calls that tests use, too."""
     library, source = folder / "faults.so", _ROOT / "tests/embedded/properties/faults.c"
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
     return library
 
 
 def _unwritable(loads: _Loads, locked: str) -> None:
-    """A folder or file of another user, that whoever loads may not write to; root without its privileges, too."""
+    """Load where a folder or file of another user is not writable; as root without its privileges, too."""
     what = f"{locked} cannot be written"
     shop = loads.shop
     loads.deliver()

@@ -115,7 +115,7 @@ class _Mirroring:
         return [row for row in audit.rows(self.began, until, limit=10_000_000) if row.message == MESSAGE]
 
     def _requested(self, ticks: Iterable[dict[str, Any]]) -> Counter[str]:
-        """The rows of the runs that were asked for; Dagster makes one run of each key. Some of them are run."""
+        """Return the rows of the runs that were asked for; Dagster makes one run of each key. Some of them are run."""
         asked = {
             one["key"]: one for tick in ticks for one in tick["requests"] if one["job"].startswith("starlake_mirror")
         }
@@ -125,7 +125,7 @@ class _Mirroring:
         return Counter(digest for digests in rows.values() for digest in digests)
 
     def _execute(self, requests: list[dict[str, Any]]) -> None:
-        """Runs some requests, twice each: what they record is what they were asked for, once."""
+        """Run some requests, twice each: what they record is what they were asked for, once."""
         made = definitions(self.root, "runs")
         wanted = Counter(digest for one in requests for digest in _rows_of(one))
         with DagsterInstance.from_config(str(self.root / "home")) as instance:
@@ -137,7 +137,7 @@ class _Mirroring:
         _compare("in runs that were run", wanted, self._recorded(), self.tally)
 
     def _recorded(self) -> Counter[str]:
-        """The rows that materializations record, or failed results of the check `last_run`."""
+        """Return the rows that materializations record, or failed results of the check `last_run`."""
         found: Counter[str] = Counter()
         with DagsterInstance.from_config(str(self.root / "home")) as instance:
             for number in range(TABLES):

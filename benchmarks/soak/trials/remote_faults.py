@@ -76,12 +76,12 @@ class _Weather:
                 self.gcp.fault(method, "OK", when="after", delay=0.2)
 
     def notes(self, name: str) -> Counter[str]:
-        """The notes of the commands, by command."""
+        """Return the notes of the commands, by command."""
         file = self.folder / name
         return Counter(file.read_text("utf-8").split() if file.exists() else [])
 
     def persist(self, act: Callable[[int], Any]) -> tuple[str, object]:
-        """Tries again what an outage ended, as Dagster does; tells how it ended."""
+        """Try again what an outage ended, as Dagster does; return how it ended."""
         attempts = itertools.count()
         retries = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(StarlakeError)
@@ -98,7 +98,7 @@ class _Weather:
             return "gave up", error
 
     def judge(self, key: str, code: int, ended: tuple[str, object]) -> None:
-        """Compares what was reported with what was done."""
+        """Compare what was reported with what was done."""
         how, what = ended
         done = self.notes("done")[key]
         self.tally.require(done < 2, DOUBLED, f"{key} did its work {done} times")
@@ -140,7 +140,7 @@ def _execute(weather: _Weather, bench: Any, executor: StarlakeExecutor, what: tu
 
 
 def _on_dataproc(weather: _Weather, numbers: list[int]) -> None:
-    """A run: it makes its cluster, its commands run two at a time, and it deletes its cluster."""
+    """Make a cluster for a run, run its commands two at a time, and delete the cluster."""
     bench = DataprocBench(weather.gcp, options={"outage_tolerance": 0.2})
     run_id = str(uuid.UUID(int=weather.choice.getrandbits(128), version=4))
     weather.change(_DATAPROC)
@@ -165,7 +165,7 @@ def _on_dataproc(weather: _Weather, numbers: list[int]) -> None:
 
 
 def _end(weather: _Weather) -> None:
-    """Counts what is left, and what the trial consisted of."""
+    """Count what is left, and what the trial consisted of."""
     gcp, tally = weather.gcp, weather.tally
     gcp.clear_faults()
     until(lambda: not gcp.clusters, 20)

@@ -70,7 +70,7 @@ def _shop(root: Path) -> Shop:
 
 
 def _deliver(shop: Shop, *, created: bool) -> None:
-    """A first file that is loaded alone, unless both runs are to make the tables; then two files for both."""
+    """Deliver a first file that is loaded alone, unless both runs are to make the tables; then two files for both."""
     shop.clear()
     for number, keys in _FILES.items():
         for table in TABLES:
@@ -100,7 +100,7 @@ def state(shop: Shop) -> State:
 
 
 def compare(what: str, wanted: State, found: State, tally: Tally) -> None:
-    """Counts what differs from what is wanted."""
+    """Count what differs from what is wanted."""
     for name, all_wanted, all_found in (
         ("row", wanted.rows, found.rows),
         ("load", wanted.loads, found.loads),

@@ -131,7 +131,7 @@ class _Runs:
         return [one for one in self.gcp.all_clusters if one.labels["starlake-run-id"] == run_id]
 
     def settle(self, run_id: str) -> None:
-        """Waits until Dagster has seen that the run is dead, and its janitor has cleaned up."""
+        """Wait until Dagster has seen that the run is dead, and its janitor has cleaned up."""
         begin = time.monotonic()
         status = self._ended(run_id)
         self.tally.require(status == "FAILURE", "false green", f"the killed run is {status}")
@@ -149,7 +149,7 @@ class _Runs:
         return str(self.server.launch(f"job_{number}"))
 
     def check(self, number: int, kill: int, run_id: str) -> None:
-        """The next run finds the file, and loads its row once."""
+        """Check that the next run finds the file, and loads its row once."""
         status = self._ended(run_id)
         self.tally.require(status == "SUCCESS", RED, f"the next run is {status}: {self._why(run_id)}")
         rows = self.root / f"rows_orders_{number}"

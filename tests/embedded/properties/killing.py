@@ -52,7 +52,7 @@ NEVER = Kill()
 
 
 def run_command(arguments: list[str], environment: Mapping[str, str], log: Path, kill: Kill = NEVER) -> int:
-    """Runs ``starlake-embedded`` in a process of its own.
+    """Run ``starlake-embedded`` in a process of its own.
 
     Args:
         arguments: The arguments.
@@ -68,7 +68,7 @@ def run_command(arguments: list[str], environment: Mapping[str, str], log: Path,
 
 
 def count_points(arguments: list[str], environment: Mapping[str, str], log: Path) -> int:
-    """Runs the command to its end, which must be a good one; returns how many changes it makes."""
+    """Run the command to its end, which must be a good one; return how many changes it makes."""
     code, points = _run(arguments, environment, log, NEVER)
     assert code == 0, log.read_text(encoding="utf-8")
     return points
@@ -90,7 +90,7 @@ def _run(arguments: list[str], environment: Mapping[str, str], log: Path, kill: 
 
 
 def _become(arguments: list[str], environment: Mapping[str, str], log: Path, kill: Kill, writing: int) -> None:
-    """Turns the forked process into the command; never returns."""
+    """Turn the forked process into the command; never return."""
     code = 70
     try:
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

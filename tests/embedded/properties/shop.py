@@ -46,11 +46,11 @@ class Shop:
         self.write("load/shop/_config.sl.yml", {"load": {"metadata": {"directory": "{{SL_ROOT}}/incoming/shop"}}})
 
     def application(self, **more: Any) -> None:
-        """Writes the application's file."""
+        """Write the application's file."""
         self.write("application.sl.yml", {"application": {**APPLICATION, **more}})
 
     def write(self, name: str, content: Mapping[str, Any] | str) -> Path:
-        """Writes a file of metadata."""
+        """Write a file of metadata."""
         path = self.metadata / name
         path.parent.mkdir(parents=True, exist_ok=True)
         text = content if isinstance(content, str) else yaml.safe_dump({"version": 1, **content}, sort_keys=False)
@@ -60,17 +60,17 @@ class Shop:
     def table(
         self, name: str, attributes: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any], **more: Any
     ) -> None:
-        """Writes a table's file; its files are called ``{name}-....csv`` or whatever they are."""
+        """Write a table's file; its files are called ``{name}-....csv`` or whatever they are."""
         body = {"name": name, "pattern": rf"{name}-.*", "metadata": dict(metadata), "attributes": list(attributes)}
         self.write(f"load/shop/{name}.sl.yml", {"table": {**body, **more}})
 
     def task(self, name: str, sql: str, **fields: Any) -> None:
-        """Writes a task of the domain ``kpi``."""
+        """Write a task of the domain ``kpi``."""
         self.write(f"transform/kpi/{name}.sql", sql)
         self.write(f"transform/kpi/{name}.sl.yml", {"task": fields})
 
     def put(self, name: str, content: str | bytes, area: str = "stage") -> Path:
-        """Puts a file into an area; each is newer than the one before."""
+        """Put a file into an area; each is newer than the one before."""
         folder = self.root / "incoming" / "shop" if area == "incoming" else self.datasets / area / "shop"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / name
@@ -80,19 +80,19 @@ class Shop:
         return path
 
     def engine(self, **environment: str) -> Engine:
-        """The engine on what the metadata says now."""
+        """Return the engine on what the metadata says now."""
         return Engine.open(self.root, environment={**self.environment, **environment})
 
     def load(self, **environment: str) -> Any:
-        """Loads what waits; the result says what failed."""
+        """Load what waits; the result says what failed."""
         return self.engine(**environment).load()
 
     def transform(self, name: str, **fields: Any) -> Any:
-        """Runs a task."""
+        """Run a task."""
         return self.engine().transform(TransformRequest(name, **fields))
 
     def database(self) -> duckdb.DuckDBPyConnection:
-        """The database, to be read."""
+        """Return the database, to be read."""
         return duckdb.connect(str(self.datasets / "duckdb.db"), read_only=True)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -101,23 +101,23 @@ class Shop:
             return connection.execute(query).fetchall()
 
     def files(self, area: str) -> list[str]:
-        """The names of the files in an area, those of the engine's own included."""
+        """Return the names of the files in an area, those of the engine's own included."""
         folder = self.root / "incoming" / "shop" if area == "incoming" else self.datasets / area / "shop"
         return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
     def tables(self) -> dict[str, list[tuple[Any, ...]]]:
-        """The rows of every table but the audit's."""
+        """Return the rows of every table but the audit's."""
         with self.database() as connection:
             return tables_of(connection)
 
     def clear(self) -> None:
-        """Drops all data; the metadata stays."""
+        """Drop all data; the metadata stays."""
         shutil.rmtree(self.datasets, ignore_errors=True)
         shutil.rmtree(self.root / "incoming", ignore_errors=True)
 
 
 def tables_of(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[Any, ...]]]:
-    """The rows of every table but the audit's."""
+    """Return the rows of every table but the audit's."""
     names = connection.execute(
         "SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name <> 'audit'"
     ).fetchall()

@@ -49,7 +49,7 @@ class Strategy:
     source: bool = False
 
     def as_yaml(self) -> dict[str, object]:
-        """The ``writeStrategy`` of the metadata."""
+        """Return the ``writeStrategy`` of the metadata."""
         found: dict[str, object] = {"type": self.type}
         if self.key:
             found["key"] = list(self.key)
@@ -61,7 +61,7 @@ class Strategy:
 
 
 def after(strategy: Strategy, table: Sequence[Row] | None, incoming: Sequence[Row], shown: Sequence[Row]) -> list[Row]:
-    """The rows that a table has after one more file.
+    """Return the rows that a table has after one more file.
 
     Args:
         strategy: The write strategy.
@@ -92,7 +92,7 @@ def _has_key(strategy: Strategy, row: Row) -> bool:
 
 
 def _one_per_key(strategy: Strategy, rows: Sequence[Row], shown: set[str]) -> list[Row]:
-    """The newest row of each key; all rows whose key is null."""
+    """Return the newest row of each key; all rows whose key is null."""
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
         if _has_key(strategy, row):

@@ -49,7 +49,7 @@ INTERNAL = ("Traceback", "AttributeError", "TypeError", "KeyError", "IndexError"
 
 
 def starlake(shop, *arguments):
-    """Runs the command in process; returns its exit code and what it printed."""
+    """Run the command in process; return its exit code and what it printed."""
     out, err = io.StringIO(), io.StringIO()
     environment = {"PATH": os.environ["PATH"], **shop.environment}
     with mock.patch.dict(os.environ, environment, clear=True), redirect_stdout(out), redirect_stderr(err):
@@ -58,7 +58,7 @@ def starlake(shop, *arguments):
 
 
 def assert_civil(code, out, err):
-    """The command says what it did or what is wrong, and nothing of its own went wrong."""
+    """Check that the command says what it did or what is wrong, and nothing of its own went wrong."""
     assert code in (0, 1)
     assert not [word for word in INTERNAL if word in out + err], out + err
     if code:
@@ -67,7 +67,7 @@ def assert_civil(code, out, err):
 
 @st.composite
 def damaged(draw, content):
-    """A file with a piece of it replaced, taken out, doubled or put in."""
+    """Return a file with a piece of it replaced, taken out, doubled or put in."""
     start = draw(st.integers(0, len(content)))
     end = draw(st.integers(start, min(len(content), start + 12)))
     piece = draw(

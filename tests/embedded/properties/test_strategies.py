@@ -72,7 +72,7 @@ def assert_same(found: Sequence[Row], wanted: Sequence[Row]) -> None:
 
 
 def sink(strategy: Strategy) -> dict[str, object]:
-    """The sink; a partition changes nothing of the other strategies."""
+    """Return the sink; a partition changes nothing of the other strategies."""
     with_partition = strategy.type == "OVERWRITE_BY_PARTITION" or len(strategy.key) == 1
     return {"sink": {"partition": ["part"]}} if with_partition else {}
 
@@ -108,7 +108,7 @@ def check_loads(shop: Shop, strategy: Strategy, files: list[list[Row]]) -> None:
 
 
 def select(rows: list[Row]) -> str:
-    """A SELECT of rows that stand in the SQL itself."""
+    """Return a SELECT of rows that stand in the SQL itself."""
 
     def value(text: object) -> str:
         return "NULL" if text is None else f"'{text}'"

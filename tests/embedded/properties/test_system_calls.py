@@ -32,7 +32,7 @@ SIX_GIGABYTES = 6 * 1024**2
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory):
-    """The faults, compiled."""
+    """Return the faults, compiled."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or not sys.platform.startswith("linux"):
         pytest.fail("these tests need Linux and a C compiler; on Debian: apt-get install gcc libc6-dev")
@@ -164,7 +164,7 @@ def test_two_stages_and_a_load_at_once(shop, packed):
 
 
 def peak(shop, files):
-    """The most memory, in bytes, that a grouped load of some files takes, with six gigabytes of addresses."""
+    """Return the most memory, in bytes, that a grouped load of some files takes, with six gigabytes of addresses."""
     shop.clear()
     for number in range(files):
         shop.put(f"rows-{number}.csv", f"id,label\n{number},x\n")

@@ -8,7 +8,7 @@ from tests.executor.warm.warm_commands import nothing_left
 
 @pytest.fixture(scope="session")
 def fake_starlake(tmp_path_factory: pytest.TempPathFactory) -> FakeStarlake:
-    """A fake Starlake, installed as the real one is; see `tests/executor/warm/java/ai/starlake/job/Main.java`."""
+    """Return a fake Starlake, installed as the real one; see `tests/executor/warm/java/ai/starlake/job/Main.java`."""
     if not jdk():
         pytest.skip(NO_JDK)
     return install_fake_starlake(tmp_path_factory.mktemp("starlake") / "home")
@@ -16,7 +16,7 @@ def fake_starlake(tmp_path_factory: pytest.TempPathFactory) -> FakeStarlake:
 
 @pytest.fixture
 def runtime(tmp_path, monkeypatch):
-    """The folder in which the warm servers of a test are known; they end with the test."""
+    """Yield the folder in which the warm servers of a test are known; they end with the test."""
     folder = tmp_path / "runtime"
     folder.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))

@@ -28,7 +28,7 @@ def owner():
 
 
 def ended_process() -> Lifetime:
-    """A process that was given an id which another one may have by now."""
+    """Return a process that was given an id which another one may have by now."""
     process = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
     found = Lifetime.of(process.pid)
     process.communicate(b"\n")

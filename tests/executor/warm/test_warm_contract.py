@@ -27,7 +27,7 @@ def _this_process() -> Owner:
 
 @pytest.fixture(scope="module")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of all tests: two projects would have two servers. The server ends with the last test."""
+    """Yield the folder of all tests: two projects would have two servers. The server ends with the last test."""
     runtime = tmp_path_factory.mktemp("runtime")
     with pytest.MonkeyPatch.context() as patch, nothing_left(runtime):
         patch.setenv("XDG_RUNTIME_DIR", str(runtime))

@@ -61,7 +61,7 @@ def commands(tmp_path, runtime):
 
 @pytest.fixture
 def when_waiting(monkeypatch):
-    """Does something once a command says that it waits for its turn."""
+    """Do something once a command says that it waits for its turn."""
     monkeypatch.setattr(warm_runner, "_TELL_AFTER", 0.0)
 
     def start(warm, act):

@@ -304,7 +304,7 @@ class WarmRuns:
                     yield from [str(event.step_key).removeprefix("retried_")] * int(rows)
 
     def assert_loaded_by_another_run(self, *, exactly: bool = True) -> None:
-        """The next run loads what the one before did not, and each file is loaded once; see `assert_all_is_loaded`."""
+        """Check that the next run loads what the one before did not, and each file once; see `assert_all_is_loaded`."""
         self.let_go()
         run = self.execute("in_process")
         assert run.wait(240) == 0, self.log()

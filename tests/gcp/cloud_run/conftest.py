@@ -116,7 +116,7 @@ class Bench:
         self.run_id = str(uuid.uuid4())
 
     def orphan(self, *arguments, **facts) -> str:
-        """Starts an execution as an attempt that was killed did; its name."""
+        """Start an execution as an attempt that was killed did; return its name."""
         marker = Marker.of(self.execution(**facts))
         variables = [{"name": name, "value": value} for name, value in marker.environment.items()]
         override = {"args": list(arguments), "env": variables}
@@ -149,7 +149,7 @@ def bench(gcp) -> Bench:
 
 @pytest.fixture
 def put(bench):
-    """Writes an object of Cloud Storage."""
+    """Write an object of Cloud Storage."""
 
     def write(bucket, name, text="x"):
         storage = bench.clients().storage
@@ -162,13 +162,13 @@ def put(bench):
 
 @pytest.fixture
 def executions(gcp):
-    """The executions of this test."""
+    """Return the executions of this test."""
     return lambda: gcp.executions[gcp.before[0] :]
 
 
 @pytest.fixture
 def called(gcp):
-    """The methods that this test called, in order."""
+    """Return the methods that this test called, in order."""
     return lambda: [call.method for call in gcp.journal[gcp.before[1] :]]
 
 

@@ -20,7 +20,7 @@ PLACE = f"projects/{PROJECT}/locations/{REGION}"
 
 @pytest.fixture
 def sized(gcp) -> Bench:
-    """A bench whose options have profiles with names that no other test uses."""
+    """Return a bench whose options have profiles with names that no other test uses."""
     mark = uuid.uuid4().hex[:6]
     sizes = {
         f"large-{mark}": {"cloud_run": {"cpu": "4", "memory": "8Gi", "timeout": 77}},
@@ -49,7 +49,7 @@ def limits(bench, name):
 
 
 def started(gcp):
-    """The job of each execution since the test began, and its timeout."""
+    """Return the job of each execution since the test began, and its timeout."""
     return [one.name.split("/")[5] for one in gcp.executions[gcp.before[0] :]]
 
 

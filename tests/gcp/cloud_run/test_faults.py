@@ -1,7 +1,8 @@
 """The fault matrix of Cloud Run: each fault, before and after the side effect of each call.
 
 For any fault: no execution is left, none is duplicated, no failure is reported as success and no success as failure of
-the command."""
+the command.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ def runs(bench, gcp, executions, **options):
 
 
 def goes_on(bench, gcp, executions):
-    """A retry that finds the execution of an attempt that was killed."""
+    """Try again, and find the execution of an attempt that was killed."""
     orphan = bench.orphan("transform", "sleep=0.1")
     result = bench.run("transform", "sleep=0.1", execution=bench.execution(attempt=1))
     assert result.remote_id == orphan

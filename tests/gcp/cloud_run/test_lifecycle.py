@@ -75,7 +75,7 @@ def test_an_execution_whose_start_seemed_to_fail_and_turns_up_late_is_cancelled(
 
 @pytest.fixture
 def starts_late(executions, gcp, monkeypatch):
-    """The first start is not answered, and reaches Cloud Run when the second one has long been running."""
+    """Leave the first start without an answer: it reaches Cloud Run when the second one has long been running."""
     order, orders = CloudRunBackend.order, []
 
     def carried_out_later(job, overrides):

@@ -31,7 +31,7 @@ def token(gcp) -> GoogleSecret:
 
 
 def started_with(gcp) -> dict:
-    """The variables of the last order to start an execution, as they were sent."""
+    """Return the variables of the last order to start an execution, as they were sent."""
     call = [call for call in gcp.journal if call.is_of("RunJob")][-1]
     override = call.request["overrides"]["container_overrides"][0]
     return {variable["name"]: variable for variable in override["env"]}

@@ -97,7 +97,7 @@ def proxy(standing_proxy):
 
 @pytest.fixture
 def bucket(server):
-    """A bucket, which the test itself reaches directly."""
+    """Return a bucket, which the test itself reaches directly."""
     client = storage_client(GcpEndpoints(storage=server.endpoint))
     return client.create_bucket(f"bucket-{uuid.uuid4().hex}")
 

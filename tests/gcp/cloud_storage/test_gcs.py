@@ -24,7 +24,7 @@ from starlake_gcp_emulator.cloud_storage.storage import StorageServer
 
 @pytest.fixture
 def at(bucket, files):
-    """The location of a name in the bucket."""
+    """Return the location of a name in the bucket."""
     return lambda name: files.location(f"gs://{bucket.name}/{name}")
 
 

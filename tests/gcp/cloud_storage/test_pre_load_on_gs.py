@@ -14,7 +14,7 @@ from tests.waiting import meanwhile
 
 @pytest.fixture
 def check(bucket, proxy):
-    """Runs a pre-load check, and says what it decided."""
+    """Run a pre-load check, and return what it decided."""
 
     def run(strategy, **options):
         settings = {
@@ -95,7 +95,7 @@ def test_a_missing_bucket_fails_and_skips_nothing(check):
 
 @pytest.fixture
 def copy(tmp_path):
-    """A copy of the project on this machine, which says what the files of its one table are called."""
+    """Return a copy of the project on this machine, which says what the files of its one table are called."""
     folder = tmp_path / "copy" / "metadata" / "load" / "sales"
     folder.mkdir(parents=True)
     (folder / "_config.sl.yml").write_text("load: {metadata: {directory: '{{SL_ROOT}}/landing'}}")

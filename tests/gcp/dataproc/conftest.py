@@ -111,7 +111,7 @@ class Bench:
         return RunIdentity(run_id, run_id, "sales_job", "defs.py")
 
     def orphan(self, execution: Execution, *arguments: str, command: StarlakeCommand | None = None) -> str:
-        """Submits the Spark job of an attempt whose process dies right then; its id."""
+        """Submit the Spark job of an attempt whose process dies right then; return its id."""
         executor = self.executor()
         name = executor.ensure(execution)
         prepared = PreparedCommand.of(command or self.transform(*arguments), execution).mapped(gs_uri)

@@ -90,7 +90,7 @@ def test_the_next_attempt_waits_for_what_is_cleaned_up(bench, gcp):
 
 
 def broken(bench, gcp):
-    """A cluster in ERROR that nobody could clean up."""
+    """Make a cluster in ERROR that nobody could clean up."""
     gcp.fail_clusters()
     gcp.fault("DeleteCluster", "PERMISSION_DENIED")
     with pytest.raises(ClusterError):

@@ -330,7 +330,7 @@ def test_a_retry_of_a_load_brings_its_files_back(bench, tmp_path):
 
 @pytest.fixture
 def areas(bench, tmp_path):
-    """The stage and the ingesting area of a project; Starlake takes what waits when the job is about to begin."""
+    """Return the stage and the ingesting area of a project; Starlake takes what waits when the job begins."""
     stage, ingesting = (tmp_path / "datasets" / area / "sales" for area in ("stage", "ingesting"))
     for folder in (stage, ingesting):
         folder.mkdir(parents=True)

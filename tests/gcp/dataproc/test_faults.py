@@ -1,7 +1,8 @@
 """The fault matrix of Dataproc: each fault, before and after the side effect of each call.
 
 For any fault: no Spark job is left, none is duplicated, no cluster is duplicated, and a remaining cluster is deleted by
-its time to live. No failure is reported as success."""
+its time to live. No failure is reported as success.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +63,7 @@ def is_swept(bench, execution, strike):
 
 
 def is_tried_again(bench, execution, strike):
-    """A retry, while the job of an attempt that was killed still runs."""
+    """Try again while the job of an attempt that was killed still runs."""
     orphan = bench.orphan(execution, "sleep=30")
     strike()
     try:
@@ -75,7 +76,7 @@ def is_tried_again(bench, execution, strike):
 
 
 def is_interrupted(bench, execution, strike):
-    """The run is cancelled while its job runs."""
+    """Cancel the run while its job runs."""
 
     def act(message):
         if ": RUNNING" in message and "Spark job" in message:

@@ -82,7 +82,7 @@ class Sequence:
         self.made = False
 
     def play(self):
-        """Runs the ops of a run, as far as they succeed, with retries; then what cleans up after it."""
+        """Run the ops of a run, as far as they succeed, with retries; then what cleans up after it."""
         self.order_faults()
         steps = ["first", "second"][: self.choice.randint(1, 2)]
         try:
@@ -189,7 +189,7 @@ class Sequence:
             assert {view.state for view in living} <= {"DELETED", "DELETING"}, f"{run_id}: the creation left something"
 
     def known_to_run(self):
-        """The jobs that could not be cancelled during an outage: somebody was told, and their cluster has limits."""
+        """Return the jobs that an outage kept from being cancelled: this was reported, and their cluster has limits."""
         told = "\n".join(warning for report in self.reports for warning in report.warnings)
         return {job.name for job in self.bench.gcp.spark_jobs if f"{job.name} may still be running" in told}
 

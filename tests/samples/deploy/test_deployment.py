@@ -81,7 +81,7 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """The files of the deployment in a folder; only hosts, ports and the folder of logs are of this machine."""
+    """Return the files of the deployment in a folder; only hosts, ports and the folder of logs are of this machine."""
     shutil.copytree(SAMPLE, tmp_path / "project", ignore=shutil.ignore_patterns("datasets"))
     shutil.copy(DEPLOY / "definitions.py", tmp_path)
     ports = {"4000": str(free_port()), "3000": str(free_port())}

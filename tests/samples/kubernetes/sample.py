@@ -15,7 +15,7 @@ SAMPLE = ROOT / "samples" / "kubernetes"
 
 @contextmanager
 def sample_module():
-    """The module, until the end of the block."""
+    """Yield the module, until the end of the block."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(SAMPLE))
         try:

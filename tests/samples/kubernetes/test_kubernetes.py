@@ -88,7 +88,7 @@ class Bench:
         return self.executor(**options).run(command, execution or self.execution())
 
     def orphan(self, execution, *arguments):
-        """Submits the command of an attempt whose process dies right then."""
+        """Submit the command of an attempt whose process dies right then."""
         prepared = PreparedCommand.of(StarlakeCommand("transform", arguments), execution)
         return self.executor().backend(execution).submit(RemoteRequest(prepared, execution)).id
 

@@ -52,7 +52,7 @@ class Service:
             state["calls"][call] = state["calls"].get(call, 0) + 1
 
     def take(self, name):
-        """Returns the text of a fault, if there is one, and counts it down."""
+        """Return the text of a fault, if there is one, and count it down."""
         with self._locked():
             settings = self._read("settings.json")
             fault = settings.get("faults", {}).get(name)
