@@ -105,19 +105,19 @@ def is_starlake_error(node: griffe.Object | None) -> bool:
     return isinstance(node, griffe.Class) and STARLAKE_ERROR in {node.path, *(base.path for base in node.mro())}
 
 
-def errors_of(library: Library, function: griffe.Function) -> set[str]:
-    """Return the Starlake errors that a function raises itself, or that a function makes for it."""
+def errors_of(library: Library, function: griffe.Function) -> dict[str, set[str]]:
+    """Return the Starlake errors that a function raises itself, or that a function makes for it, with their bases."""
     assert isinstance(function.filepath, Path)
     lines = range(function.lineno or 0, (function.endlineno or 0) + 1)
     body = next((node for line, node in functions(function.filepath).items() if line in lines), None)
-    found = set()
+    found: dict[str, set[str]] = {}
     for name in raises(body) if body else ():  # the constructor of a dataclass has no lines
         is_own = name.startswith(("self.", "cls.")) and function.parent
         made = library.find(function.parent if is_own else function.module, name.partition(".")[2] if is_own else name)
         if isinstance(made, griffe.Function) and made.returns:
             made = library.find(made.module, str(made.returns).strip("'\""))
-        if made and is_starlake_error(made):
-            found.add(made.name)
+        if isinstance(made, griffe.Class) and is_starlake_error(made):
+            found[made.name] = {made.name, *(base.name for base in made.mro())}
     return found
 
 
@@ -205,7 +205,7 @@ def without_raises(library: Library) -> list[str]:
         function = node.members.get("__init__") if isinstance(node, griffe.Class) else node
         if isinstance(function, griffe.Function) and not is_inherited(function):
             said = {*section(node, "raises"), *section(function, "raises")}
-            found += [f"{name}: {error}" for error in sorted(errors_of(library, function) - said)]
+            found += [f"{name}: {error}" for error, names in errors_of(library, function).items() if not names & said]
     return found
 
 
