@@ -31,7 +31,7 @@ class Silent:
 
 @pytest.fixture(scope="module")
 def ended() -> AirflowRun:
-    """A DAG run that has ended."""
+    """Return a DAG run that has ended."""
     with DAG("Sales.Daily", schedule=None) as dag:
         EmptyOperator(task_id="nothing")
     return run_dag(dag)

@@ -61,7 +61,7 @@ def _instance() -> Iterator[DagsterInstance]:
 
 @pytest.fixture
 def instance(_instance: DagsterInstance) -> DagsterInstance:
-    """An instance in memory, empty."""
+    """Return an instance in memory, empty."""
     _instance.wipe()
     return _instance
 
@@ -76,7 +76,7 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(_home: Path, tmp_path: Path) -> Path:
-    """A home of Dagster, whose databases are made already."""
+    """Return a home of Dagster, whose databases are made already."""
     return Path(shutil.copytree(_home, tmp_path / "dagster_home"))
 
 

@@ -42,7 +42,7 @@ def gcp(monkeypatch: pytest.MonkeyPatch) -> Iterator[GcpEmulator]:
 
 @pytest.fixture
 def home(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagsterInstance]:
-    """A Dagster instance as DAGSTER_HOME names it."""
+    """Yield a Dagster instance as DAGSTER_HOME names it."""
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     with DagsterInstance.get() as instance:
         yield instance
