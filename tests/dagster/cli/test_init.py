@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
+import runpy
 import subprocess
 import sys
 import uuid
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from click.testing import CliRunner, Result
 from dagster import DagsterEventType, DagsterInstance
 
 from ai.starlake.dagster.cli import main
+from ai.starlake.dagster.cli.new_project import ProjectExecutor
+from ai.starlake.dagster.gcp import StarlakeDagsterCloudRunJob, StarlakeDagsterDataprocJob
+from ai.starlake.dagster.shell import StarlakeDagsterShellJob
+from ai.starlake.dagster.warm import StarlakeDagsterWarmJob
 from ai.starlake.project import validate
 from tests.dagster.dev.machinery import Location, dev_server
 
@@ -101,17 +109,50 @@ def test_a_folder_that_is_empty_is_used(tmp_path: Path) -> None:
     assert (tmp_path / "definitions.py").exists()
 
 
-def test_an_executor_that_needs_more_than_a_folder_is_refused(tmp_path: Path) -> None:
-    done = init(tmp_path / "rental", "--executor", "dataproc")
+def test_an_executor_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    done = init(tmp_path / "rental", "--executor", "spark")
     assert done.exit_code == 2
-    assert "'embedded', 'shell'" in done.output
+    assert "'embedded', 'shell', 'warm', 'dataproc', 'cloud_run'" in done.output
     assert not (tmp_path / "rental").exists()
 
 
-def test_the_executor_is_named_in_the_definitions(tmp_path: Path) -> None:
-    assert init(tmp_path / "rental", "--executor", "shell").exit_code == 0
-    text = (tmp_path / "rental" / "definitions.py").read_text()
-    assert 'StarlakeDagsterShellJob(options={"SL_STARLAKE_PATH": "starlake"})' in text
+def test_each_executor_of_dagster_is_offered() -> None:
+    installed = entry_points(group="starlake.executors")
+    assert {point.name.removeprefix("dagster.") for point in installed if point.name.startswith("dagster.")} == {
+        *get_args(ProjectExecutor)
+    }
+
+
+JOBS = {
+    "shell": StarlakeDagsterShellJob,
+    "warm": StarlakeDagsterWarmJob,
+    "dataproc": StarlakeDagsterDataprocJob,
+    "cloud_run": StarlakeDagsterCloudRunJob,
+}
+
+
+@pytest.mark.filterwarnings("error::ai.starlake.job.StarlakeOptionWarning")
+@pytest.mark.parametrize("comments", [True, False], ids=["as written", "with all options"])
+@pytest.mark.parametrize("executor", JOBS)
+def test_the_definitions_of_an_executor_load(tmp_path: Path, executor: str, comments: bool) -> None:
+    project = tmp_path / "my rental"
+    assert init(project, "--executor", executor).exit_code == 0
+    file = project / "definitions.py"
+    if not comments:  # as somebody who wants all of it
+        file.write_text(re.sub(r'^( +)# "', r'\1"', file.read_text(), flags=re.MULTILINE))
+    loaded = runpy.run_path(str(file))
+    assert type(loaded["sl_job"]) is JOBS[executor]
+    assets = {key.to_user_string() for key in loaded["defs"].get_repository_def().assets_defs_by_key}
+    assert assets >= {"rental/bikes", "rental/rides", "usage/bike_usage", "usage/daily_rides"}
+    assert ('# "' in file.read_text()) is (comments and executor != "shell")
+
+
+@pytest.mark.parametrize(("executor", "steps"), [("warm", False), ("dataproc", True), ("cloud_run", True)])
+def test_the_readme_says_what_an_executor_needs(tmp_path: Path, executor: str, steps: bool) -> None:
+    assert init(tmp_path / "rental", "--executor", executor).exit_code == 0
+    readme = (tmp_path / "rental" / "README.md").read_text()
+    assert ("Before the first run:" in readme) is steps
+    assert ("datasets/duckdb.db" in readme) is not steps
 
 
 @pytest.mark.slow

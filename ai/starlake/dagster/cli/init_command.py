@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--executor",
-    type=click.Choice(["embedded", "shell"]),
+    type=click.Choice(["embedded", "shell", "warm", "dataproc", "cloud_run"]),
     default="embedded",
     show_default=True,
-    help="Where loads and tasks run: on the embedded engine, or as processes of the command starlake.",
+    help="Where loads and tasks run: on the embedded engine, as processes of the command starlake, in a Java virtual "
+    "machine that they share, as Spark jobs of Dataproc, or as executions of a Cloud Run job.",
 )
 def init(folder: Path, executor: ProjectExecutor) -> None:
     """Create a runnable project: data, tables, tasks, checks, and definitions.py with its assets.

@@ -11,7 +11,7 @@ from jinja2 import StrictUndefined, Template
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.cli.bootstrap import files_below, template_files, write_files
 
-ProjectExecutor = Literal["embedded", "shell"]
+ProjectExecutor = Literal["embedded", "shell", "warm", "dataproc", "cloud_run"]
 _OF_GENERATED_FILES = "metadata/dags/"
 _RENDERED = ".j2"
 
