@@ -25,7 +25,7 @@ from ai.starlake.dagster.facade.mirror_job import READ_STEP
 from ai.starlake.dagster.facade.mirroring.mirror_events import MirrorEvents
 from ai.starlake.dagster.facade.mirroring.outside_items import by_item, items_of_runs
 from ai.starlake.dagster.facade.mirroring.outside_references import OutsideReference
-from ai.starlake.dagster.facade.mirroring.own_runs import own_job_ids
+from ai.starlake.dagster.facade.mirroring.own_runs import mirrored_already, own_job_ids
 from ai.starlake.dagster.facade.reloading import CodeLocationReload, with_reload
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class TrackSensor:
         runs, unknown = self._of_this_project(tracked.runs)
         if unknown:
             log.warning(f"not mirrored, because the project does not have them: {', '.join(unknown)}")
-        answer = self._requests(runs) if self.mirror else self._events(runs, context)
+        answer = self._requests(runs, context) if self.mirror else self._events(runs, context)
         if not answer:
             answer = {"skip_reason": SkipReason(f"no new run in {self.build.audit.name}")}
         with quiet():
@@ -129,20 +129,32 @@ class TrackSensor:
                 found.append((run, [row for row in run.rows if row.digest in shown]))
         return found, list(missing)
 
-    def _requests(self, runs: Iterable[tuple[OutsideRun, Sequence[AuditRow]]]) -> dict[str, Any]:
-        """Return a run request for each outside run."""
-        requests = []
+    def _requests(
+        self, runs: Iterable[tuple[OutsideRun, Sequence[AuditRow]]], context: SensorEvaluationContext
+    ) -> dict[str, Any]:
+        """Return a run request for each outside run, except those that another sensor has mirrored on these assets."""
+        found: dict[str, tuple[OutsideRun, OutsideReference]] = {}
         for run, rows in runs:
             reference = OutsideReference.of(run, rows)
-            requests.append(
-                RunRequest(
-                    run_key=run.key,
-                    job_name=self.mirror,
-                    run_config={"ops": {READ_STEP: {"config": reference.config()}}},
-                    tags=reference.tags(self.build.environment),
-                )
+            found[self._digest(reference, rows)] = (run, reference)
+        already = mirrored_already(context.instance, found.keys())
+        for digest, run_id in already.items():
+            _compat.log_of(context).info(f"{found[digest][0].name} is mirrored by run {run_id} already")
+        requests = [
+            RunRequest(
+                run_key=run.key,
+                job_name=self.mirror,
+                run_config={"ops": {READ_STEP: {"config": reference.config()}}},
+                tags=reference.tags(self.build.environment, digest),
             )
+            for digest, (run, reference) in found.items()
+            if digest not in already
+        ]
         return {"run_requests": requests} if requests else {}
+
+    def _digest(self, reference: OutsideReference, rows: Sequence[AuditRow]) -> str:
+        items = filter(None, map(self.build.on_record.chosen, rows))
+        return reference.digest({self.build.assets.key(item) for item in items})
 
     def _events(
         self, runs: Sequence[tuple[OutsideRun, Sequence[AuditRow]]], context: SensorEvaluationContext

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from dagster import Field
+from dagster import AssetKey, Field
 
 from ai.starlake.common import StarlakeError, parse_datetime
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 OUTSIDE_RUN_TAG = "starlake/outside_run"
 AUDIT_IDS_TAG = "starlake/audit_ids"
+MIRRORS_TAG = "starlake/mirrors"
+"""Digest of the rows of a run and of the assets that show them: the same for all facades that mirror the same."""
 _LONGEST_TAG = 255
 
 CONFIG = Field(
@@ -66,9 +70,19 @@ class OutsideReference:
         """Return the reference as the configuration of an op."""
         return {**asdict(self), "job_ids": list(self.job_ids), "rows": list(self.rows)}
 
-    def tags(self, environment: str) -> dict[str, str]:
+    def digest(self, assets: Iterable[AssetKey]) -> str:
+        """Return the digest for `MIRRORS_TAG`.
+
+        Args:
+            assets: The assets that show the rows.
+        """
+        text = json.dumps([sorted(self.rows), sorted(asset.to_user_string() for asset in assets)])
+        return sha256(text.encode()).hexdigest()[:32]
+
+    def tags(self, environment: str, digest: str) -> dict[str, str]:
         """Return the tags of the run that mirrors it."""
         return {
+            MIRRORS_TAG: digest,
             OUTSIDE_RUN_TAG: self.name[:_LONGEST_TAG],
             AUDIT_IDS_TAG: _shortened(self.job_ids),
             "starlake/environment": environment,

@@ -1,4 +1,4 @@
-"""Runs of this Dagster instance among those in the audit."""
+"""Runs of this Dagster instance: those in the audit, and those that mirror it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from dagster import RunsFilter
+
+from ai.starlake.dagster.facade.mirroring.outside_references import MIRRORS_TAG
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -28,3 +30,16 @@ def own_job_ids(instance: DagsterInstance, job_ids: Collection[str]) -> set[str]
     records = instance.get_run_records(RunsFilter(run_ids=sorted(set(runs.values()))))
     there = {record.dagster_run.run_id for record in records}
     return {job_id for job_id, run_id in runs.items() if run_id in there}
+
+
+def mirrored_already(instance: DagsterInstance, digests: Collection[str]) -> dict[str, str]:
+    """Return the ids of runs that mirror the same as others would, found by one query.
+
+    Args:
+        instance: The instance.
+        digests: The values of `MIRRORS_TAG` of the others.
+    """
+    if not digests:
+        return {}
+    records = instance.get_run_records(RunsFilter(tags={MIRRORS_TAG: sorted(digests)}))
+    return {record.dagster_run.tags[MIRRORS_TAG]: record.dagster_run.run_id for record in records}
