@@ -26,6 +26,8 @@ from dagster import (
     build_multi_asset_sensor_context,
 )
 
+from tests.dagster.run_configs import config_file
+
 SEED = Path(__file__).parent / "seed"
 LOADS = [
     f"starbake.starbake_load.starbake_{table}_load" for table in ("Customers", "Ingredients", "Orders", "Products")
@@ -154,7 +156,8 @@ class TestLoads:
             project.put("incoming", f"{table.lower()}_1.csv")
         home = tmp_path / "home"
         home.mkdir()
-        done = dagster("job", "execute", "-f", load_sample("imported"), "-j", "starbake_load", DAGSTER_HOME=str(home))
+        what = ("-f", load_sample("imported"), "-j", "starbake_load", "-c", config_file(tmp_path))
+        done = dagster("job", "execute", *what, DAGSTER_HOME=str(home))
         assert done.returncode == 0, done.stderr
         assert [call.verb for call in fake.calls()] == ["stage"] + ["load"] * 4
         assert len({call.value_of("--scheduledDate") for call in fake.calls("load")}) == 1

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from dagster import DagsterEventType, DagsterInstance
 
 from ai.starlake.dagster.cli.new_project import make_location
+from tests.dagster.recorded_run import made_and_checked
 from tests.documentation.code_blocks import blocks_of
 from tests.packaging.follow_page import follow
 
@@ -47,7 +47,7 @@ def test_a_user_of_dagster_adds_an_asset_to_those_of_a_project(tmp_path: Path, w
     printed = follow(blocks, tmp_path, wheels["starlake_jobs"].parent)
     assert {"asset rental/rides", "asset usage/bike_usage"} <= set(printed.splitlines())
     project = tmp_path / "rental"
-    made, checked = recorded(project)
+    made, checked = made_and_checked(project)
     assert made == {"rental/bikes", "rental/rides", "usage/bike_usage", "usage/daily_rides", "idle_bikes"}
     assert checked["rental/bikes:unique_bike_id"] == "passed"
     assert checked["usage/daily_rides:at_least_1"] == "passed"
@@ -61,21 +61,6 @@ def test_a_user_of_dagster_adds_an_asset_to_those_of_a_project(tmp_path: Path, w
 def made_by_init(folder: Path) -> str:
     make_location(folder, "embedded")
     return (folder / "definitions.py").read_text("utf-8")
-
-
-def recorded(home: Path) -> tuple[set[str], dict[str, str]]:
-    """Return the assets that the only run materialized, and the results of its checks."""
-    with DagsterInstance.from_config(str(home)) as instance:
-        (run,) = instance.get_run_records()
-        events = [entry.dagster_event for entry in instance.all_logs(run.dagster_run.run_id) if entry.dagster_event]
-        made = {event.asset_key.to_user_string() for event in events if event.is_step_materialization}
-        checks = [
-            event.event_specific_data for event in events if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION
-        ]
-        return made, {
-            f"{each.asset_key.to_user_string()}:{each.check_name}": "passed" if each.passed else each.severity.value
-            for each in checks
-        }
 
 
 def test_a_user_of_starlake_dagster_keeps_a_dag_file(tmp_path: Path, wheels: dict[str, Path]) -> None:

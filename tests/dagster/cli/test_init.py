@@ -14,7 +14,6 @@ from typing import get_args
 
 import pytest
 from click.testing import CliRunner, Result
-from dagster import DagsterEventType, DagsterInstance
 
 from ai.starlake.dagster.cli import main
 from ai.starlake.dagster.cli.new_project import ProjectExecutor
@@ -23,6 +22,8 @@ from ai.starlake.dagster.shell import StarlakeDagsterShellJob
 from ai.starlake.dagster.warm import StarlakeDagsterWarmJob
 from ai.starlake.project import validate
 from tests.dagster.dev.machinery import Location, dev_server
+from tests.dagster.recorded_run import made_and_checked
+from tests.dagster.run_configs import IN_PROCESS, config_file
 
 BIN = Path(sys.executable).parent
 
@@ -164,8 +165,8 @@ def test_all_of_it_is_materialized_and_checks_warn(tmp_path: Path) -> None:
     file = project / "definitions.py"
     file.write_text(file.read_text().replace('"starlake"})', '"starlake-embedded"})'))  # which needs no Java
     assert "Validation successful" in dagster(project, "definitions", "validate", "-f", "definitions.py")
-    dagster(project, "asset", "materialize", "-f", "definitions.py", "--select", "*")
-    made, checked = recorded(project)
+    dagster(project, "asset", "materialize", "-f", "definitions.py", "--select", "*", "-c", str(config_file(tmp_path)))
+    made, checked = made_and_checked(project)
     assert made == {"rental/bikes", "rental/rides", "usage/bike_usage", "usage/daily_rides"}
     assert checked["rental/bikes:unique_bike_id"] == "passed"
     assert checked["usage/daily_rides:at_least_1"] == "passed"
@@ -177,21 +178,6 @@ def test_all_of_it_is_materialized_and_checks_warn(tmp_path: Path) -> None:
         assert database.execute("SELECT count(*) FROM rental.rides").fetchone() == (27,)
         assert database.execute("SELECT count(*) FROM audit.rejected").fetchone() == (1,)
         assert database.execute("SELECT count(*) FROM usage.bike_usage").fetchone() == (7,)
-
-
-def recorded(project: Path) -> tuple[set[str], dict[str, str]]:
-    """Return the assets that the only run materialized, and the results of its checks."""
-    with DagsterInstance.from_config(str(project)) as instance:
-        (run,) = instance.get_run_records()
-        events = [entry.dagster_event for entry in instance.all_logs(run.dagster_run.run_id) if entry.dagster_event]
-        made = {event.asset_key.to_user_string() for event in events if event.is_step_materialization}
-        checks = [
-            event.event_specific_data for event in events if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION
-        ]
-        return made, {
-            f"{each.asset_key.to_user_string()}:{each.check_name}": "passed" if each.passed else each.severity.value
-            for each in checks
-        }
 
 
 class InitLocation(Location):
@@ -226,9 +212,9 @@ def test_dagster_dev_shows_the_assets_and_materializes_them(project: Path) -> No
             assert read == {"rental/bikes", "rental/rides", "usage/daily_rides"}
             checks = {check["name"] for check in nodes["rental/rides"]["assetChecksOrError"]["checks"]}
             assert {"rejected_rows", "between_minutes_1_720"} <= checks
-            assert server.ended(server.launch("__ASSET_JOB")) == "SUCCESS"
+            assert server.ended(server.launch("__ASSET_JOB", IN_PROCESS)) == "SUCCESS"
     finally:
         location.end_all()
-    made, checked = recorded(project)
+    made, checked = made_and_checked(project)
     assert made == set(nodes)
     assert checked["rental/rides:rejected_rows"] == "WARN"

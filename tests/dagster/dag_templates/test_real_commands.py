@@ -14,6 +14,7 @@ from dagster import DagsterInstance
 
 from starlake_gcp_emulator import GcpEmulator
 from tests.dagster.dag_templates.machinery import imported, on_google_cloud, run
+from tests.dagster.run_configs import config_file
 from tests.fakes.shops import GCP_PROJECT, REGION, RUN_JOB, SAMPLE, Bakery
 
 EXECUTABLE = str(Path(sys.executable).with_name("starlake-embedded"))
@@ -39,10 +40,8 @@ def test_dagster_finds_files_valid_side_by_side(tmp_path: Path) -> None:
 
 def test_a_file_loads_in_processes_of_its_own(tmp_path: Path) -> None:
     root = Bakery(tmp_path / "starbake", "shell").root
-    config = tmp_path / "config.yaml"
-    config.write_text("execution: {config: {multiprocess: {start_method: {forkserver: {}}, max_concurrent: 2}}}\n")
     search = f"{Path(EXECUTABLE).parent}{os.pathsep}{os.environ['PATH']}"
-    arguments = ("job", "execute", "-f", GENERATED[0], "-j", GENERATED[0].stem, "-c", config)
+    arguments = ("job", "execute", "-f", GENERATED[0], "-j", GENERATED[0].stem, "-c", config_file(tmp_path))
     dagster(tmp_path / "home", *arguments, SL_ROOT=str(root), PATH=search)
     with duckdb.connect(str(root / "datasets" / "duckdb.db"), read_only=True) as connection:
         assert connection.execute("SELECT count(*) > 0 FROM starbake.Orders").fetchall() == [(True,)]

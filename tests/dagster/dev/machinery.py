@@ -126,14 +126,15 @@ class Server:
         assert found["nodes"], "the code location does not load"
         return found["nodes"][0]
 
-    def launch(self, job):
+    def launch(self, job, config=None):
+        """Launch a run; return its id."""
         repository = self.repository()
         selector = {
             "repositoryName": repository["name"],
             "repositoryLocationName": repository["location"]["name"],
             "jobName": job,
         }
-        answer = self.ask(LAUNCH, params={"selector": selector, "runConfigData": {}})["launchRun"]
+        answer = self.ask(LAUNCH, params={"selector": selector, "runConfigData": config or {}})["launchRun"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return answer["run"]["runId"]
 

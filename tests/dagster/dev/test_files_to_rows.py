@@ -16,7 +16,7 @@ SOURCE = """
 import os
 from pathlib import Path
 
-from dagster import Definitions, DefaultSensorStatus
+from dagster import Definitions, DefaultSensorStatus, in_process_executor
 
 from ai.starlake.dagster import build_starlake_definitions, on_rows_rejected
 from ai.starlake.dagster.embedded import StarlakeDagsterEmbeddedJob
@@ -33,7 +33,7 @@ def note(event):
 
 defs = Definitions.merge(
     build_starlake_definitions(root / "bakery", StarlakeDagsterEmbeddedJob(options=options)),
-    Definitions(sensors=[note]),
+    Definitions(sensors=[note], executor=in_process_executor),
 )
 """
 

@@ -17,6 +17,7 @@ import pytest
 from dagster import DagsterInstance
 
 from starlake_gcp_emulator import GcpEmulator
+from tests.dagster.run_configs import config_file
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SEED = REPOSITORY / "tests" / "dagster" / "seed" / "load.py.txt"
@@ -149,9 +150,9 @@ def test_g05_a_run_that_finds_nothing_to_load_deletes_its_cluster(gcp, options, 
 
 def dagster(folder: Path, file: Path, job: str, **variables: str) -> None:
     """Run a job of a DAG file in processes of its own, one per step."""
-    config = folder / "config.yaml"
-    config.write_text("execution: {config: {multiprocess: {start_method: {forkserver: {}}, max_concurrent: 2}}}\n")
-    command = [sys.executable, "-W", "ignore", "-m", "dagster", "job", "execute", "-f", file, "-j", job, "-c", config]
+    config = config_file(folder, "google.cloud.dataproc_v1", "google.cloud.run_v2", "google.cloud.storage")
+    what = ["-f", file, "-j", job, "-c", config]
+    command = [sys.executable, "-W", "ignore", "-m", "dagster", "job", "execute", *what]
     home = folder / "home"
     home.mkdir()
     environment = {**os.environ, "DAGSTER_HOME": str(home), **variables}

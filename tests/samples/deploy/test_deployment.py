@@ -21,6 +21,7 @@ from dagster import AssetKey, DagsterInstance
 
 from tests.bakery import CONTENTS, SAMPLE
 from tests.dagster.dev.machinery import LAUNCH, Server, wait_for
+from tests.dagster.run_configs import IN_PROCESS
 from tests.postgres_server import PASSWORD, USER, shared_server
 from tests.samples.deploy.test_deploy_files import DEPLOY, DOCKERFILE, SERVICES
 
@@ -130,7 +131,7 @@ def test_a_table_is_loaded_by_the_deployment(machine: Machine, monkeypatch: pyte
             "assetSelection": [{"path": ["starbake", "Customers"]}],
         }
         tags = [{"key": "dagster/partition", "value": "2026-11-04"}]
-        params = {"selector": selector, "runConfigData": {}, "executionMetadata": {"tags": tags}}
+        params = {"selector": selector, "runConfigData": IN_PROCESS, "executionMetadata": {"tags": tags}}
         answer = server.ask(LAUNCH, params=params)["launchRun"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
         run_id = answer["run"]["runId"]
