@@ -16,6 +16,7 @@ from dagster import DagsterInstance, In, JobDefinition, Nothing, job
 from ai.starlake.common import sanitize_id
 from ai.starlake.dagster.warm import StarlakeDagsterWarmJob
 from tests.bakery import CONTENTS, TABLES, TRANSFORMS, contents
+from tests.dagster.run_configs import forked_steps
 from tests.dagster.warm.conftest import WarmBakery
 from tests.executor.warm.fake_starlake import FakeStarlake
 from tests.executor.warm.warm_commands import gone
@@ -31,8 +32,7 @@ from dagster import AssetSelection, Definitions, define_asset_job
 from ai.starlake.dagster import build_starlake_definitions
 from ai.starlake.dagster.warm import StarlakeDagsterWarmJob
 
-processes = {{"execution": {{"config": {{"multiprocess": {{"max_concurrent": 2}}}}}}}}
-everything = define_asset_job("everything", AssetSelection.all(), config=processes)
+everything = define_asset_job("everything", AssetSelection.all(), config={config!r})
 defs = Definitions.merge(
     build_starlake_definitions({root!r}, StarlakeDagsterWarmJob(options={options!r}), batched=True),
     Definitions(jobs=[everything])
@@ -71,7 +71,8 @@ def run_of_assets(tmp_path_factory: pytest.TempPathFactory, fake_starlake: FakeS
     """Return a run whose steps are processes of its own, two at a time; the process of the run ends with it."""
     bakery = WarmBakery.make(tmp_path_factory.mktemp("assets"), fake_starlake)
     file, home = bakery.folder / "definitions.py", bakery.folder / "home"
-    file.write_text(ASSETS.format(root=str(bakery.root), options=dict(bakery.options)), encoding="utf-8")
+    given = {"root": str(bakery.root), "options": dict(bakery.options), "config": forked_steps()}
+    file.write_text(ASSETS.format(**given), encoding="utf-8")
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
     command = [sys.executable, "-m", "dagster", "job", "execute", "-f", str(file), "-j", "everything"]

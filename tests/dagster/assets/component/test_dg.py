@@ -6,11 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.dagster.forked_commands import run_copied
+
 BIN = Path(sys.executable).parent
+Run = Callable[[list[str], Path, Mapping[str, str], Path], int]
 COMPONENT = "ai.starlake.dagster.StarlakeProjectComponent"
 DEFINITIONS = """
 from pathlib import Path
@@ -33,6 +37,15 @@ root_module = "ours"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
+def run_script(command: list[str], cwd: Path, environment: Mapping[str, str], output: Path) -> int:
+    with output.open("wb") as file:
+        program, *arguments = command
+        done = subprocess.run(
+            [BIN / program, *arguments], cwd=cwd, env=environment, stdout=file, stderr=file, check=False, timeout=240
+        )
+    return done.returncode
+
+
 class Location:
     """A code location as `create-dagster project` makes it."""
 
@@ -48,11 +61,15 @@ class Location:
     def dg(self, *arguments: str, code: int = 0) -> str:
         return self._run("dg", *arguments, code=code)
 
+    def new_dg(self, *arguments: str) -> str:
+        """Run `dg` as a shell does, and not as a copy of a process that has imported it."""
+        return self._run("dg", *arguments, code=0, run=run_script)
+
     def validate(self, *, code: int = 0) -> str:
         """Load the definitions as in production, where no state is made."""
         return self._run("dagster", "definitions", "validate", "-m", "ours.definitions", code=code)
 
-    def _run(self, program: str, *arguments: str, code: int) -> str:
+    def _run(self, program: str, *arguments: str, code: int, run: Run = run_copied) -> str:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("SL_", "DAGSTER_"))}
         environment = {
             **kept,
@@ -63,17 +80,10 @@ class Location:
             "DG_CLI_CONFIG": str(self.root.parent / "dg.toml"),
             "COLUMNS": "200",
         }
-        done = subprocess.run(
-            [BIN / program, *arguments],
-            cwd=self.root,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
-        )
-        said = done.stdout + done.stderr
-        assert done.returncode == code, said
+        output = self.root.parent / "output"
+        found = run([program, *arguments], self.root, environment, output)
+        said = output.read_text("utf-8")
+        assert found == code, said
         return said
 
     def scaffold(self, name: str, *arguments: str, code: int = 0) -> str:
@@ -86,7 +96,7 @@ def location(tmp_path: Path) -> Location:
 
 
 def test_a_new_project_from_scaffolding_to_definitions(location: Location) -> None:
-    assert COMPONENT in location.dg("list", "components")
+    assert COMPONENT in location.new_dg("list", "components")
     location.scaffold("rental", "--init", "true")
     yaml = (location.defs / "rental" / "defs.yaml").read_text()
     assert f"type: {COMPONENT}" in yaml
