@@ -1,10 +1,6 @@
 """``bootstrap``: the project that it writes runs, and it overwrites nothing."""
 
-import shutil
-import sys
-import zipfile
 from pathlib import Path
-from subprocess import run as run_process
 
 import pytest
 
@@ -14,8 +10,6 @@ from ai.starlake.embedded.cli.bootstrap import bootstrap, templates
 from ai.starlake.embedded.cli.main import run
 from ai.starlake.embedded.transform.task_run import TransformRequest
 from ai.starlake.project import Project, validate
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("template", templates())
@@ -73,19 +67,3 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert run(["bootstrap"]) == 1
     assert run(["bootstrap", "--template", "nothing", "--project-location", str(tmp_path / "b")]) == 1
     assert "use one of starter" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_a_wheel_holds_the_templates(tmp_path: Path) -> None:
-    """Files that are not package data are missing from an installed engine only, which no other test notices."""
-    source = tmp_path / "source"
-    shutil.copytree(REPOSITORY / "ai", source / "ai", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("VERSION", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(REPOSITORY / name, source)
-    command = [Path(sys.executable).with_name("uv"), "build", "--wheel", "--out-dir", tmp_path / "dist", source]
-    run_process(command, check=True, capture_output=True, timeout=240)
-    (wheel,) = (tmp_path / "dist").glob("*.whl")
-    for folder in ("ai/starlake/embedded/cli/templates/", "ai/starlake/dagster/cli/templates/"):
-        packed = {name.removeprefix(folder) for name in zipfile.ZipFile(wheel).namelist() if name.startswith(folder)}
-        written = (path for path in (REPOSITORY / folder).rglob("*") if path.is_file())
-        assert packed == {path.relative_to(REPOSITORY / folder).as_posix() for path in written}
