@@ -46,9 +46,11 @@ def test_terminating_a_run_leaves_nothing_of_its_command(server, launch, command
     assert running.left([running.step, running.worker]) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-@pytest.mark.parametrize("executor", ["default", "in_process"])
+@pytest.mark.parametrize(
+    ("executor", "number"), [("default", signal.SIGTERM), ("in_process", signal.SIGINT), ("default", signal.SIGKILL)]
+)
 def test_a_signal_to_the_process_of_a_run_leaves_nothing_of_its_command(launch, executor, number):
+    """Each signal once: test_worker_signals.py has all of them with both executors."""
     _, running = launch(f"gentle_{executor}")
     running.worker.send_signal(number)
     assert running.left([running.worker, running.step]) == []
