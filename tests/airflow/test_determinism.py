@@ -54,7 +54,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def parses(files: list[Path]) -> list[str]:
     """By hash seed, what each file means at two parses in one process."""
     found = []
-    for seed in ("0", "1", "2"):
+    for seed in ("0", "1"):
         command = [sys.executable, "-W", "error::ai.starlake.job.job_options.StarlakeOptionWarning", "-c", _PARSE]
         done = subprocess.run(
             [*command, *map(str, files)],
@@ -75,7 +75,8 @@ def test_two_parses_in_one_process_are_the_same(parses):
 
 
 def test_parses_in_different_processes_are_the_same(parses):
-    assert parses[0] == parses[1] == parses[2]
+    first, second = parses
+    assert first == second
 
 
 def test_no_file_brings_a_warning(files):
