@@ -6,6 +6,7 @@ DuckDB never opens again. Here the headers are written under DuckDB's own lock, 
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,7 +48,7 @@ def make_database_file(path: Path, config: Mapping[str, str] | None = None) -> N
         return
     import fcntl
 
-    empty = _empty_database(settings)
+    empty = _empty_database(tuple(sorted(settings.items())))
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -71,16 +72,14 @@ def _is_wanting(path: Path) -> bool:
     return start[_MAGIC_START:_MAGIC_END] == _MAGIC or not start.strip(b"\0")
 
 
-def _empty_database(config: Mapping[str, str]) -> bytes:
-    """Return the bytes of an empty database."""
+@functools.lru_cache(maxsize=8)
+def _empty_database(settings: tuple[tuple[str, str], ...]) -> bytes:
+    """Return the bytes of an empty database: they depend on the settings only, and DuckDB takes its time to start."""
     import duckdb
 
-    with (
-        scratch_folder() as scratch,
-        duckdb.connect(":memory:", config=dict(config)) as connection,
-    ):
+    with scratch_folder() as scratch, duckdb.connect(":memory:", config=dict(settings)) as connection:
         file = scratch / "empty.db"
-        _attach(connection, file, () if _OWN_VERSION in config else _VERSIONS)
+        _attach(connection, file, () if _OWN_VERSION in dict(settings) else _VERSIONS)
         return file.read_bytes()
 
 
