@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from ai.starlake.embedded import Engine
+from tests.stored_rows import rows_in
 
 
 class Workshop:
@@ -71,9 +71,7 @@ class Workshop:
         return Engine.open(self.root, environment=self.environment)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(self.root / "datasets/duckdb.db"), read_only=True) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            return connection.execute(sql).fetchall()
+        return rows_in(self.root / "datasets/duckdb.db", sql)
 
     def rows(self, table: str = "shop.rows") -> list[tuple[Any, ...]]:
         return sorted(self.query(f"SELECT * FROM {table}"), key=repr)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import duckdb
 import pytest
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.transform.task_run import TransformRequest
 from ai.starlake.project.checks.project_checks import validate
+from tests.stored_rows import rows_in
 from tests.waiting import all_at_once
 
 MEMORY = "jdbc:duckdb:"
@@ -27,11 +26,6 @@ def load(shop):
 
 def transform(shop, name):
     assert shop.engine.transform(TransformRequest(name)).error is None
-
-
-def read(file: Path, sql: str):
-    with duckdb.connect(str(file), read_only=True) as connection:
-        return connection.execute(sql).fetchall()
 
 
 @pytest.mark.parametrize("path", ["datasets/other.db", "{root}/deep/er/other.db"])
@@ -55,12 +49,12 @@ def test_rows_and_audit_go_to_the_attached_database_in_use(shop, actions, path, 
         load(shop)
     transform(shop, "kpi.ids")
     file = shop.root / path
-    assert read(file, "SELECT id FROM shop.rows ORDER BY id") == [(1,), (2,)]
-    assert read(file, "SELECT id FROM kpi.ids") == [(2,)]
-    assert read(file, "SELECT x FROM kpi.log") == [(1,)]
+    assert rows_in(file, "SELECT id FROM shop.rows ORDER BY id") == [(1,), (2,)]
+    assert rows_in(file, "SELECT id FROM kpi.ids") == [(2,)]
+    assert rows_in(file, "SELECT x FROM kpi.log") == [(1,)]
     assert 64 <= int.from_bytes(file.read_bytes()[12:20], "little") <= 68  # storage versions that Starlake reads
-    assert read(file, "SELECT count(*) FROM audit.audit WHERE success") == [(3,)]
-    assert read(file, "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'zztmp%'") == [(0,)]
+    assert rows_in(file, "SELECT count(*) FROM audit.audit WHERE success") == [(3,)]
+    assert rows_in(file, "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'zztmp%'") == [(0,)]
     assert shop.files()[:2] == ["archive/shop/rows1.csv", "archive/shop/rows2.csv"]
     assert [finding for finding in validate(shop.root, environment=shop.environment) if finding.is_error] == []
 
@@ -84,8 +78,8 @@ def test_sql_of_the_project_that_uses_another_database_does_not_move_the_rows(sh
     shop.put("rows.csv", "id\n1\n")
     load(shop)
     transform(shop, "kpi.ids")
-    assert read(shop.root / "one.db", "SELECT id FROM shop.rows UNION ALL SELECT id FROM kpi.ids") == [(1,), (1,)]
-    assert read(shop.root / "two.db", "SELECT count(*) FROM duckdb_tables()") == [(0,)]
+    assert rows_in(shop.root / "one.db", "SELECT id FROM shop.rows UNION ALL SELECT id FROM kpi.ids") == [(1,), (1,)]
+    assert rows_in(shop.root / "two.db", "SELECT count(*) FROM duckdb_tables()") == [(0,)]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +189,7 @@ def test_threads_that_attach_one_file_take_turns(shop):
     shop.put("more.csv", "id\n1\n")
     loads = [lambda name=name: shop.engine.load(["shop"], [name]).failures for name in ("rows", "more")]
     assert all_at_once(*loads) == [(), ()]
-    assert read(shop.root / "one.db", "SELECT id FROM shop.rows UNION ALL SELECT id FROM shop.more") == [(1,), (1,)]
+    assert rows_in(shop.root / "one.db", "SELECT id FROM shop.rows UNION ALL SELECT id FROM shop.more") == [(1,), (1,)]
 
 
 def test_a_task_that_runs_on_one_connection_and_writes_to_another_is_refused(shop):

@@ -8,13 +8,14 @@ from functools import partial
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.database.connection import open_database
 from ai.starlake.embedded.intake.formats.dsv import Dsv
 from ai.starlake.project import Attribute, Metadata, Table
+from tests.costly_examples import some_loads
 
 NAMES = ("a", "b", "c")
 FIELD = st.text(alphabet='xy ,;"\\\té茶#', max_size=6)
@@ -175,7 +176,7 @@ def test_what_cannot_be_read_is_explained(database, tmp_path, content, metadata,
 
 
 @given(content=st.binary(max_size=200))
-@settings(max_examples=50)
+@some_loads
 def test_any_bytes_are_read_or_refused(shop, content):
     """No bytes make the engine fall over; what is not loaded stays in the stage area."""
     shop.table("rows", {"a": "string", "b": "int"})

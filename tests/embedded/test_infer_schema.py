@@ -18,6 +18,7 @@ from ai.starlake.embedded.cli.main import run
 from ai.starlake.embedded.inference import Request, infer_schema
 from ai.starlake.embedded.inference.naming import file_pattern, table_name
 from ai.starlake.project import Project, Table, java_pattern
+from tests.stored_rows import rows_in
 
 
 class Shop:
@@ -52,8 +53,7 @@ class Shop:
         return result.accepted_count, result.rejected_count
 
     def rows(self, query: str) -> list[tuple]:
-        with duckdb.connect(str(self.root / "datasets" / "duckdb.db"), read_only=True) as database:
-            return database.execute(query).fetchall()
+        return rows_in(self.root / "datasets" / "duckdb.db", query)
 
 
 @pytest.fixture

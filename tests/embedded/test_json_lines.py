@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.costly_examples import some_loads
 
 MANY = '{"a": "x"}\n' * 1000
 
@@ -67,7 +69,7 @@ def test_a_mistake_in_json_has_its_line(shop, content, metadata, line):
     wrong=st.sampled_from(['{"a": 1', '{"a" 1}', "{]}", '{"a": tru}', '{"a": 1}}', "{a: 1}", '{"a": "', '"x"', "[[]]"]),
     after=st.lists(st.sampled_from(['{"a": 1}', ""]), max_size=3),
 )
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@some_loads
 def test_the_first_mistake_is_named(shop, before, wrong, after):
     error = _failed(shop, "\n".join([*before, wrong, *after]) + "\n")
     assert f"(line {len(before) + 1}" in error

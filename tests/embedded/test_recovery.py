@@ -7,14 +7,15 @@ import shutil
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
-import duckdb
 import pytest
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.file_locks import FileLock
 from ai.starlake.embedded import Engine
 from tests.embedded.test_crashes import OLD, assert_loaded_once, csv, load_until, prepare
+from tests.stored_rows import rows_in
 
 BEFORE, COMMITTED = 12, 38
 """Steps at which a load of `prepare` has files in the ingesting area: without their rows, and with them."""
@@ -57,10 +58,10 @@ def test_a_project_that_moved_meanwhile(portable, tmp_path, step):
 
 
 def committed_but_not_archived(shop):
-    """Kills loads until one dies between its commit and the move of its file."""
+    """Kills loads until one dies between its commit and the move of its file; none commits before step 20."""
     template = shop.root.with_name("template")
     shop.root.rename(template)
-    for step in range(10, 100):
+    for step in range(20, 100):
         shutil.copytree(template, shop.root)
         assert load_until(shop.root, shop.environment, step)
         markers = shop.query("SELECT count(*) FROM information_schema.tables WHERE table_name LIKE 'zztmp_loaded%'")
@@ -83,7 +84,7 @@ def test_a_database_outside_of_the_project(shop, tmp_path, moved):
     """The database stays in its place, or moves on its own."""
     at(shop, "{{WAREHOUSE}}/rows.db")
     shop.environment["WAREHOUSE"] = str(tmp_path / "warehouse")
-    shop.query = lambda sql: duckdb.connect(f"{shop.environment['WAREHOUSE']}/rows.db").execute(sql).fetchall()
+    shop.query = lambda sql: rows_in(Path(shop.environment["WAREHOUSE"], "rows.db"), sql)
     prepare(shop)
     committed_but_not_archived(shop)
     if moved:
@@ -110,9 +111,8 @@ def test_rows_that_are_committed_to_the_database_of_before(portable, caplog):
 def assert_file_loaded_once(shop, name, databases):
     found = []
     for database in databases:
-        with duckdb.connect(str(shop.root / database), read_only=True) as connection:
-            query = "SELECT count(*) FROM audit.audit WHERE SUCCESS AND PATHS LIKE ?"
-            found.append(connection.execute(query, [f"%/{name}"]).fetchone()[0])
+        query = f"SELECT count(*) FROM audit.audit WHERE SUCCESS AND PATHS LIKE '%/{name}'"
+        found.append(rows_in(shop.root / database, query)[0][0])
     assert sum(found) == 1, found
     assert f"archive/shop/{name}" in [path.replace("other.db", "") for path in shop.files()]
 

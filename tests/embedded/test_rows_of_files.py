@@ -8,10 +8,11 @@ import io
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.embedded.cli.main import starlake
+from tests.costly_examples import few_loads
 
 COLUMNS = {"id": "string", "name": "string", "city": "string"}
 HEADER = "id,name,city\n"
@@ -149,14 +150,14 @@ def test_cells_of_any_length(shop, size, quoted):
 
 @pytest.mark.parametrize("multiline", [False, True])
 @given(data=st.data())
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@few_loads
 def test_each_rejected_row_has_its_line(shop, multiline, data):
     """Among blank lines, comments, and rows over lines where there may be some."""
     cell = st.text(alphabet='ab "' + ("\n" if multiline else ""), max_size=4)
     kinds = st.sampled_from(["good", "bad", "long", "blank", "comment"])
     out, lines = io.StringIO(), []
     out.write("#\n\nid,name\n")
-    for kind, text in data.draw(st.lists(st.tuples(kinds, cell), max_size=12)):
+    for kind, text in data.draw(st.lists(st.tuples(kinds, cell), max_size=24)):
         line = out.getvalue().count("\n") + 1
         if kind in {"bad", "long"}:
             lines.append(line)

@@ -6,6 +6,7 @@ import duckdb
 import pytest
 
 from ai.starlake.embedded.transform.task_run import TransformRequest
+from tests.stored_rows import rows_in
 
 each_way = pytest.mark.parametrize("way", ["load", "task"])
 LINES = {"load": "shop.rows", "task": "kpi.rows"}
@@ -45,8 +46,7 @@ def test_rows_that_cannot_be_recorded_elsewhere_are_written_and_the_audit_stays_
 
     assert "written, but not recorded in the audit" in error
     assert shop.rows(LINES[way]) == [(1,), (2,)]
-    with duckdb.connect(str(broken_audit), read_only=True) as connection:
-        columns = connection.execute("SELECT column_name FROM duckdb_columns() WHERE NOT internal").fetchall()
+    columns = rows_in(broken_audit, "SELECT column_name FROM duckdb_columns() WHERE NOT internal")
     assert columns == [("JOBID",)]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from ai.starlake.embedded.warehouse.duckdb.duckdb_warehouse import DuckDBWarehouse
 from ai.starlake.testing.warehouse_contract import Shop, WarehouseContract
+from tests.stored_rows import reading
 
 
 def connection(folder, name):
@@ -33,7 +34,7 @@ def read(connection, table):
     file = connection["options"]["url"].removeprefix("jdbc:duckdb:")
     if not Path(file).exists():
         return []
-    with duckdb.connect(file, read_only=True) as database:
+    with reading(Path(file)) as database:
         try:
             found = database.execute(f"SELECT * FROM {table}")
         except duckdb.CatalogException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import yaml
 
 from ai.starlake.embedded import Engine
 from ai.starlake.embedded.transform.task_run import TransformRequest
+from tests.stored_rows import reading
 
 APPLICATION = {
     "connectionRef": "duckdb",
@@ -91,9 +93,9 @@ class Shop:
         """Run a task."""
         return self.engine().transform(TransformRequest(name, **fields))
 
-    def database(self) -> duckdb.DuckDBPyConnection:
+    def database(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """Return the database, to be read."""
-        return duckdb.connect(str(self.datasets / "duckdb.db"), read_only=True)
+        return reading(self.datasets / "duckdb.db")
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Asks the database."""

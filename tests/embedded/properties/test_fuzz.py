@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai.starlake.embedded.cli.main import run
+from tests.costly_examples import few_loads
 
 TABLE = """\
 version: 1
@@ -158,13 +159,13 @@ def roundtrip(shop, cells, multiline):
     assert shop.rows('SELECT "left", "right" FROM shop.texts ORDER BY id') == cells
 
 
-@settings(max_examples=25)
-@given(cells=st.lists(st.tuples(special, special), min_size=1, max_size=4))
+@few_loads
+@given(cells=st.lists(st.tuples(special, special), min_size=1, max_size=12))
 def test_texts_come_back(lasting_shop, cells):
     roundtrip(lasting_shop, cells, multiline=False)
 
 
-@settings(max_examples=25)
-@given(cells=st.lists(st.tuples(texts, texts), min_size=1, max_size=4))
+@few_loads
+@given(cells=st.lists(st.tuples(texts, texts), min_size=1, max_size=12))
 def test_texts_with_line_breaks_come_back(lasting_shop, cells):
     roundtrip(lasting_shop, cells, multiline=True)
