@@ -6,9 +6,8 @@ VENV_OLDEST ?= .venv-oldest
 VENV_AIRFLOW ?= .venv-airflow
 VENV_DOCS ?= .venv-docs
 PORT ?= 3000
-PYTEST_WORKERS ?= 2
-# Slow tests, and those of Airflow, wait for servers for much of their time.
-PYTEST_WAITING_WORKERS ?= 3
+# Tests wait for processes and servers for much of their time: two cores have work for three workers.
+PYTEST_WORKERS ?= 3
 DIST ?= dist
 SHARE ?= 1
 
@@ -64,7 +63,7 @@ test-slow: $(STAMP) ## Run the slow tests: real servers, kills, large data; need
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || \
 	  { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq postgresql; } || \
 	  echo "No PostgreSQL: the tests of its audit will fail. On Debian: apt-get install postgresql" >&2
-	$(BIN)/python -m pytest -q -m slow -n $(PYTEST_WAITING_WORKERS) --dist loadfile --no-loadscope-reorder --durations 40
+	$(BIN)/python -m pytest -q -m slow -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder --durations 40
 
 test-oldest: $(STAMP_OLDEST) ## Run the tests on Dagster 1.9.13 and the lowest versions that the requirements allow
 	$(VENV_OLDEST)/bin/python -m pytest -q -m "not slow and not version_independent" -n $(PYTEST_WORKERS) \
@@ -83,7 +82,7 @@ $(STAMP_OLDEST): $(REQUIREMENTS) | $(STAMP)
 
 test-airflow: $(STAMP_AIRFLOW) ## Check the types and run the tests of Airflow's side, in an environment with Airflow and without Dagster
 	$(VENV_AIRFLOW)/bin/mypy $$(find ai/starlake/airflow -name '*.py')
-	$(VENV_AIRFLOW)/bin/python -m pytest -q tests/airflow -n $(PYTEST_WAITING_WORKERS) --dist loadfile --durations 15
+	$(VENV_AIRFLOW)/bin/python -m pytest -q tests/airflow -n $(PYTEST_WORKERS) --dist loadfile --durations 15
 
 $(STAMP_AIRFLOW): $(REQUIREMENTS) | $(STAMP)
 	@test -x $(VENV_AIRFLOW)/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(VENV_AIRFLOW)
