@@ -40,10 +40,12 @@ class Sentence(NamedTuple):
 
     place: str
     prose: str
+    lower: str
 
     @classmethod
     def of(cls, place: str, text: str) -> Sentence:
-        return cls(place, CODE.sub("CODE", text))
+        prose = CODE.sub("CODE", text)
+        return cls(place, prose, prose.lower())
 
 
 class Phrase(NamedTuple):
@@ -56,10 +58,11 @@ class Phrase(NamedTuple):
     needle: str = ""
     """Part of every use, in lower case, which is searched for faster than the pattern."""
 
-    def uses(self, prose: str) -> list[str]:
+    def uses(self, sentence: Sentence) -> list[str]:
         """Return each use of the phrase, with the words around it."""
-        if self.needle not in prose.lower():
+        if self.needle not in sentence.lower:
             return []
+        prose = sentence.prose
         if self.fine:
             prose = self.fine.sub("FINE", prose)
         return [prose[max(use.start() - 40, 0) : use.end() + 40] for use in self.pattern.finditer(prose)]
@@ -198,7 +201,7 @@ def all_docstrings() -> list[Sentence]:
 
 def report(phrase: Phrase, sentences: list[Sentence]) -> str:
     """Return the places of a phrase, with the words around it; empty if there are none."""
-    found = {f"{place}: ...{use!r}" for place, prose in sentences for use in phrase.uses(prose)}
+    found = {f"{sentence.place}: ...{use!r}" for sentence in sentences for use in phrase.uses(sentence)}
     return "\n".join(sorted(found))
 
 
@@ -262,5 +265,5 @@ def test_references_to_a_numbered_contract_lead_to_a_page() -> None:
     """Sections of documents that are not in this repository cannot be looked up."""
     reference = re.compile(r"\bcontract \d+(?:\.\d+)*\b", re.IGNORECASE)
     assert reference.search("see contract 6.2"), "the pattern finds references"
-    found = [f"{place}: {match[0]}" for place, prose in all_prose() for match in reference.finditer(prose)]
+    found = [f"{place}: {match[0]}" for place, prose, _ in all_prose() for match in reference.finditer(prose)]
     assert not found, "name the page and its section instead:\n" + "\n".join(found)

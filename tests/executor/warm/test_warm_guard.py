@@ -22,8 +22,8 @@ def commands(tmp_path, runtime):
 def client(commands):
     started = []
 
-    def start(*faults, owner=0):
-        started.append(Client(commands, *faults, owner=owner))
+    def start(*faults, **settings):
+        started.append(Client(commands, *faults, **settings))
         return started[-1]
 
     yield start
@@ -56,7 +56,7 @@ def test_the_end_of_the_owner_soon_after_that_of_the_server_leaves_no_folder(com
 
 
 def test_the_end_of_the_owner_ends_a_server_that_resists_and_its_children(commands, client, tmp_path):
-    owner = client("ignore")
+    owner = client("ignore", grace=0.3)
     owner.tell("child", str(tmp_path / "child"))
     server = int(owner.hear())
     child = int((tmp_path / "child").read_text())

@@ -168,9 +168,11 @@ class Client:
     CODE = """
 import sys
 from pathlib import Path
+from ai.starlake.executor.warm import warm_server
 from tests.executor.warm.warm_commands import WarmCommands
 
-folder, runtime, owner, *faults = sys.argv[1:]
+folder, runtime, owner, grace, *faults = sys.argv[1:]
+warm_server._GUARD_GRACE = float(grace)
 warm = WarmCommands(Path(folder), Path(runtime), *faults, owner=int(owner) or None)
 for line in sys.stdin:
     arguments = tuple(line.split())
@@ -179,8 +181,8 @@ for line in sys.stdin:
 print("end", flush=True)
 """
 
-    def __init__(self, warm: WarmCommands, *faults: str, owner: int = 0) -> None:
-        arguments = [str(warm.folder), str(warm.runtime), str(owner), *faults]
+    def __init__(self, warm: WarmCommands, *faults: str, owner: int = 0, grace: float = 5.0) -> None:
+        arguments = [str(warm.folder), str(warm.runtime), str(owner), str(grace), *faults]
         self.process = subprocess.Popen(
             [sys.executable, "-c", self.CODE, *arguments],
             cwd=REPOSITORY,
