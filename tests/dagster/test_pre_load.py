@@ -445,6 +445,7 @@ job = StarlakeDagsterShellJob("ack", {**options, "global_ack_file_path": "{SL_RO
 pre_load = job.sl_pre_load("starbake")
 graph = GraphDefinition(name="g", node_defs=[job.dummy_op("start", out="x"), pre_load], dependencies={
     pre_load.name: {"domain": DependencyDefinition("start", "x")}})
+GraphDefinition(name="imports", node_defs=[job.dummy_op("all")]).execute_in_process()
 other = os.fork()
 done = graph.execute_in_process()
 events = done.filter_events(lambda event: event.is_successful_output)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -162,4 +161,4 @@ def test_a_plain_value_behind_a_telling_name_is_masked_too(factory, run, fake, s
     fake.behave("load", exit_codes=[1], print_environment=True)
     result = run(factory(env={"DB_PASSWORD": SECRET}).sl_load("a", "starbake", "Customers"))
     assert SECRET not in "".join(serialize_value(entry) for entry in shared_instance.all_logs(result.run_id))
-    assert json.loads((fake.folder / "calls.jsonl").read_text())["environment"]["DB_PASSWORD"] == SECRET
+    assert fake.calls()[0].environment["DB_PASSWORD"] == SECRET
