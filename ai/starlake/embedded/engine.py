@@ -87,14 +87,14 @@ class Engine:
         return cls(Project.read(folder, environment=known, options=options), environment=known, reporter=reporter)
 
     def stage(self, domains: Sequence[str] = (), tables: Sequence[str] = ()) -> StageResult:
-        """Move files from the landing areas to the stage areas.
+        """Move files from the landing areas to the stage areas; see Starlake's `StageCmd.scala`.
 
         Args:
             domains: Names of domains or of their folders; all by default.
             tables: Names of tables; all of the domains by default.
 
         Returns:
-            The number of files that were moved, by domain.
+            The moved files by their new names, and those that match no table.
 
         Raises:
             StarlakeError: If a selected domain has no landing area, or if a name is unknown.
@@ -104,7 +104,7 @@ class Engine:
     def preload(
         self, domain: str, tables: Sequence[str] = (), *, strategy: str = "none", ack_file: str | None = None
     ) -> PreloadResult:
-        """Return whether there is something to load.
+        """Return whether there is something to load; see Starlake's `PreLoadCmd.scala`.
 
         Args:
             domain: Name of the domain, or of its folder.
@@ -126,7 +126,7 @@ class Engine:
         in_place: bool = False,
         scheduled: datetime | None = None,
     ) -> LoadResult:
-        """Load the files in the stage areas.
+        """Load the files in the stage areas; see Starlake's `LoadCmd.scala`.
 
         Args:
             domains: The domains; all if empty.
@@ -146,14 +146,14 @@ class Engine:
             return run(workspace, Selection(tuple(domains), tuple(tables)), files, self._reporter)
 
     def transform(self, request: TransformRequest, *, scheduled: datetime | None = None) -> TransformResult:
-        """Run a task.
+        """Run a task; see Starlake's `TransformCmd.scala`.
 
         Args:
             request: The task, and how to run it.
             scheduled: The logical date, UTC; the column SCHEDULED_DATE of the audit.
 
         Returns:
-            The task's counts and outcomes, and those of the tasks that ran before it.
+            The tasks that ran, the output of the command, and the error if it failed.
 
         Raises:
             StarlakeError: If there is no such task, or if its metadata is invalid.

@@ -9,7 +9,7 @@ class StarlakePreLoadStrategy(JobWord):
     """Conditions under which a domain is loaded.
 
     ``none``: always. ``imported``: files wait in the landing area; they are staged first. ``pending``: files wait in
-    the stage area of the domain. ``ack``: an acknowledgement file exists.
+    the stage area of the domain. ``ack``: an acknowledgement file exists. See Starlake's `PreLoadStrategy.scala`.
     """
 
     NONE = "none"

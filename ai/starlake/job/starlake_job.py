@@ -112,7 +112,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
     def sl_import(self, task_id: str | None, domain: str, tables: Iterable[str] = (), **kwargs: Any) -> NodeT:
         """Create the op that moves the files of a domain from the landing area to the stage area.
 
-        The command is ``starlake stage``, or ``starlake import`` before Starlake 1.2.0.
+        The command is ``starlake stage``, or ``starlake import`` before Starlake 1.2.0; see its `StageCmd.scala`.
 
         Args:
             task_id: The name of the node, ``{domain}_import`` by default.
@@ -122,6 +122,10 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
 
         Returns:
             An op on Dagster, an operator on Airflow.
+
+        Raises:
+            StarlakeError: If the domain is empty.
+            NameCollisionError: If another op has the name.
         """
         return self.sl_job(task_id or f"{domain}_import", stage_command(self.cli, domain, tables), **kwargs)
 
@@ -137,6 +141,8 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
     ) -> NodeT:
         """Create the op that loads the files of a table in the stage area.
 
+        The command is ``starlake load``; see Starlake's `LoadCmd.scala`.
+
         Args:
             task_id: The name of the node, ``{domain}_{table}_load`` by default.
             domain: The domain of the table.
@@ -148,6 +154,10 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
 
         Returns:
             An op on Dagster, an operator on Airflow.
+
+        Raises:
+            StarlakeError: If the domain or the table is empty, or if `load_options` are invalid.
+            NameCollisionError: If another op has the name.
         """
         return self.sl_job(
             task_id or f"{domain}_{table}_load",
@@ -168,6 +178,8 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
     ) -> NodeT:
         """Create the op that runs a transform.
 
+        The command is ``starlake transform``; see Starlake's `TransformCmd.scala`.
+
         Args:
             task_id: The name of the node, `transform_name` by default.
             transform_name: The transform, ``domain.task``.
@@ -178,6 +190,10 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
 
         Returns:
             An op on Dagster, an operator on Airflow.
+
+        Raises:
+            StarlakeError: If the name is empty, or if `transform_options` are invalid.
+            NameCollisionError: If another op has the name.
         """
         command = transform_command(transform_name, transform_options)
         return self.sl_job(
@@ -204,7 +220,10 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
             **kwargs: Arguments of `sl_job`.
 
         Returns:
-            None for the strategy ``none``, which needs no check.
+            A graph on Dagster, an operator on Airflow; None for the strategy ``none``, which needs no check.
+
+        Raises:
+            StarlakeError: If the domain is empty, or if there is no such strategy.
         """
         strategy = (
             self.pre_load_strategy if pre_load_strategy is None else StarlakePreLoadStrategy.of(pre_load_strategy)

@@ -485,7 +485,7 @@ class AbstractPipeline(ABC, Generic[NativeT]):
         """Return the commands that `run` would run; they are not run, and nothing is changed.
 
         Args:
-            logical_date: Day or timestamp that the run is for; the current one by default.
+            logical_date: Day or timestamp that the run is for; by default the last partition that has ended, or now.
             **options: Substitutions: the ``--options`` of each command.
         """
         return self.runs.execute(self._date_of(logical_date), RunOptions(dry=True, substitutions=options))

@@ -13,7 +13,7 @@ from ai.starlake.project.paths import join
 
 @dataclass(frozen=True)
 class Areas:
-    """Folders of the data and the metadata of a project.
+    """Folders of the data and the metadata of a project; see Starlake's `DatasetArea.scala`.
 
     Attributes:
         root: Folder or URI of the project.

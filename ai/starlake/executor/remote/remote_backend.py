@@ -70,7 +70,7 @@ class Handle:
         run_id: The run that submitted it, as its id or as the value of a label.
         root_run_id: The first run of the chain of re-executions, as its id or as the value of a label.
         state: The state as last seen; None if it has not been polled.
-        created: When it was submitted.
+        created: Time of its submission, with a time zone; None if unknown.
         belongs_to: The job or step that it was submitted for, for display.
         log_url: URL of its log.
         timeout: Timeout in seconds; None without a limit.
@@ -187,7 +187,7 @@ class Leftover:
         run_id: The first run of the chain of re-executions that it was created for.
         job_name: The job, from its label.
         state: Such as ``RUNNING``.
-        created: When it was created.
+        created: Time of its creation, with a time zone.
         remove: Removes it; returns True if it existed.
         is_needed: Returns True if other runs use it.
         noun: Its name in messages; by default `kind`.

@@ -125,7 +125,7 @@ class Repeats:
             timeout: Timeout in seconds.
 
         Returns:
-            The watch, which raises an error when the operation has taken too long.
+            The watch, which reports each change of its state, and how long it takes.
         """
         return Progress(self.report, what, interval=self.interval, timeout=timeout, clock=self.clock, sleep=self.sleep)
 

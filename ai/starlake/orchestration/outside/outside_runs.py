@@ -29,12 +29,12 @@ class OutsideRun:
 
     @property
     def started(self) -> datetime:
-        """Start of its first load or task."""
+        """Start of its first load or task, UTC."""
         return min(row.started for row in self.rows)
 
     @property
     def ended(self) -> datetime:
-        """End of its last load or task."""
+        """End of its last load or task, UTC."""
         return max(row.ended for row in self.rows)
 
     @property

@@ -39,7 +39,7 @@ class TrackedAudit(Protocol):
 
         Args:
             since: Earliest end, UTC.
-            until: Latest end, exclusive.
+            until: Latest end, UTC, exclusive.
             limit: Maximum number of rows.
         """
 

@@ -62,7 +62,7 @@ def baseline(audit: TrackedAudit, now: datetime, options: TrackingOptions) -> Tr
 
     Args:
         audit: The audit.
-        now: The time of the tick.
+        now: The time of the tick, with a time zone.
         options: Options of tracking.
 
     Raises:
@@ -95,7 +95,7 @@ def track(audit: TrackedAudit, cursor: TrackingCursor, now: datetime, own: Own, 
     Args:
         audit: The audit.
         cursor: The cursor of the previous tick.
-        now: The time of the tick.
+        now: The time of the tick, with a time zone.
         own: Returns those of some JOBIDs that belong to this Dagster instance.
         options: Options of tracking.
 

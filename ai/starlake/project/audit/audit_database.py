@@ -71,8 +71,8 @@ class AuditDatabase(Protocol):
 
         Args:
             job_ids: Their JOBIDs.
-            since: The earliest end of a row.
-            until: The latest end of a row, exclusive.
+            since: The earliest end of a row, with a time zone; None for no limit.
+            until: The latest end of a row, with a time zone, exclusive; None for no limit.
         """
         ...
 

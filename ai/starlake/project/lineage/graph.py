@@ -16,6 +16,8 @@ from ai.starlake.project.project import Project
 class Graph:
     """The dependencies of a project. Each task's SQL is parsed once.
 
+    Starlake finds them with the expressions of `SqlParser.scala`; docs/engine-differences.md says what differs.
+
     Args:
         project: The project; all of its tasks, and the tables of its domains, are read.
         tables_of: Returns the tables that SQL reads, given the SQL and its dialect.

@@ -241,7 +241,7 @@ class Emulator(ABC):
         """Move the clock on; clusters whose time to live is over by then are being deleted when this returns.
 
         Args:
-            seconds: How far; not backwards.
+            seconds: Number of seconds to move on; at least 0.
         """
         self._do("advance", seconds=seconds)
 

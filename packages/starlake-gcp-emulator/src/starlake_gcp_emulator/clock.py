@@ -31,7 +31,7 @@ class Clock:
         """Move the time on; what is due by then happened when this returns.
 
         Args:
-            seconds: How far.
+            seconds: Number of seconds to move on.
 
         Raises:
             ValueError: If it is backwards.

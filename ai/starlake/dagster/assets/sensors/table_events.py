@@ -36,7 +36,7 @@ class TableEvent:
         run_id: The run.
         partition: The partition of the run; None if it has none.
         message: Description of the event.
-        time: Time of the event.
+        time: Time of the event, UTC.
         rows_read: Rows that the load read, if known.
         rows_rejected: Rows that the load rejected, if known.
         check: The name of the check that failed.
