@@ -20,10 +20,15 @@
 static const char *const kinds[] = {"write", "sync", "rename", "unlink"};
 enum kind { WRITE, SYNC, RENAME, UNLINK, KINDS };
 
-static long own[KINDS], *counts = own, deadly = -1, space = -1;
-static int deadly_kind = -1, refusal = 0;
+static long own[KINDS], *counts, deadly, space;
+static int deadly_kind, refusal;
 
-__attribute__((constructor)) static void read_environment(void) {
+/* Begins anew; a process that was forked calls it when it has an environment of its own. */
+__attribute__((constructor)) void read_faults(void) {
+    memset(own, 0, sizeof own);
+    counts = own;
+    deadly = space = deadly_kind = -1;
+    refusal = 0;
     const char *file = getenv("FAULT_COUNTS"), *kill_at = getenv("FAULT_KILL");
     const char *bytes = getenv("FAULT_SPACE"), *locks = getenv("FAULT_LOCKS");
     if (file) {

@@ -8,10 +8,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 # A forked process need not import these again.
 import duckdb  # noqa: F401
@@ -78,7 +78,8 @@ def _run(arguments: list[str], environment: Mapping[str, str], log: Path, kill: 
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        _become(arguments, environment, log, kill, writing)
+        watch = _Watch(kill, Path(environment["SL_ROOT"]))
+        become(arguments, environment, log, watch.begin, lambda: os.write(writing, str(watch.passed).encode()))
     os.close(writing)
     if kill.delay is not None:
         time.sleep(kill.delay)
@@ -89,8 +90,22 @@ def _run(arguments: list[str], environment: Mapping[str, str], log: Path, kill: 
     return os.waitstatus_to_exitcode(status), int(points or 0)
 
 
-def _become(arguments: list[str], environment: Mapping[str, str], log: Path, kill: Kill, writing: int) -> None:
-    """Turn the forked process into the command; never return."""
+def become(
+    arguments: list[str],
+    environment: Mapping[str, str],
+    log: Path,
+    begin: Callable[[], object],
+    end: Callable[[], object] | None = None,
+) -> NoReturn:
+    """Turn a forked process into the command.
+
+    Args:
+        arguments: The arguments.
+        environment: The whole environment of the process.
+        log: The file that its output goes to.
+        begin: Called before the command.
+        end: Called after it.
+    """
     code = 70
     try:
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -99,10 +114,10 @@ def _become(arguments: list[str], environment: Mapping[str, str], log: Path, kil
         os.environ.clear()
         os.environ.update(environment)
         gc.disable()  # it would touch, and so copy, all that the parent has
-        watch = _Watch(kill, Path(environment["SL_ROOT"]))
-        watch.begin()
+        begin()
         code = run(arguments)
-        os.write(writing, str(watch.passed).encode())
+        if end is not None:
+            end()
     finally:
         os._exit(code)
 
