@@ -280,10 +280,12 @@ _VALUES = [
     _TEXTS,
 ]
 _COLUMNS = st.lists(st.sampled_from(_VALUES), min_size=2, max_size=4)
+_SAMPLES = 30
+"""Each is inferred and loaded, which takes half a second."""
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=_SAMPLES)
 @given(st.data(), _COLUMNS, st.sampled_from(",;|\t"))
 def test_loads_of_a_csv_sample_reject_nothing(data: st.DataObject, columns: list, separator: str) -> None:
     empty = st.just("")
@@ -318,7 +320,7 @@ def keys_beside_each_other(documents: list[dict]) -> list[set[str]]:
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=_SAMPLES)
 @given(st.lists(st.dictionaries(_NAMES, _JSON, min_size=1, max_size=3), min_size=1, max_size=4))
 def test_loads_of_a_json_sample_reject_nothing(documents: list[dict]) -> None:
     assume(all(len(each) == len({name.lower() for name in each}) for each in keys_beside_each_other(documents)))
