@@ -45,7 +45,7 @@ def library(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def forks(library):
-    """What runs commands with faults and need not import what they need each time."""
+    """Start a process that imports once what commands with faults need."""
     with Forks.started(library) as process:
         yield process
 
