@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ai.starlake.embedded import Engine
-from ai.starlake.embedded.areas import area_files, journal
-from ai.starlake.embedded.database import connection
+from tests.embedded.properties.killing import KILLED, Kill, Watch
 
 OLD, NEW = [(1, "old"), (2, "old")], [(2, "new"), (3, "new"), (4, "new")]
 
@@ -36,31 +35,24 @@ def prepare(shop):
 
 
 def load_until(root: Path, environment: dict[str, str], deadly: int) -> bool:
-    """Load in a process that dies at its n-th statement or move of a file; return True if it died."""
+    """Loads in a process that is killed before its n-th change; says whether it was."""
     return run_until(root, environment, deadly, lambda engine: engine.load())
 
 
 def run_until(root: Path, environment: dict[str, str], deadly: int, action: Callable[[Engine], object]) -> bool:
-    """Run something in a process that dies at its n-th statement or move of a file; return True if it died."""
+    """Runs something in a process that is killed before its n-th change of data or files; says whether it was."""
     child = os.fork()
     if child == 0:
-        steps = iter(range(1, 100_000))
-
-        def dying(function):
-            def wrapper(*args, **kwargs):
-                if next(steps) == deadly:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return function(*args, **kwargs)
-
-            return wrapper
-
-        connection.Database.execute = dying(connection.Database.execute)
-        journal.move = dying(area_files.move)
-        journal.Journal._write = dying(journal.Journal._write)
-        Path.unlink = dying(Path.unlink)
-        action(Engine.open(root, environment=environment))
+        try:
+            Watch(Kill(deadly), root).begin()
+            action(Engine.open(root, environment=environment))
+        except BaseException:  # noqa: BLE001  nothing may return to the tests of the process that forked
+            traceback.print_exc()
+            os._exit(1)
         os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (KILLED, 0), "the process failed before it was killed"
+    return code == KILLED
 
 
 def assert_loaded_once(shop):
@@ -92,14 +84,9 @@ def template(shop, tmp_path):
     return shop.root.rename(tmp_path / "template")
 
 
-@pytest.mark.slow
-def test_killed_at_every_step(shop, template):
-    deadly = next(step for step in range(1, 10_000) if not die_and_recover(shop, template, step))
-    assert deadly > 30, "the process died at too few points for this test to mean anything"
-
-
 @pytest.mark.parametrize("deadly", [2, 4, 9, 16, 25, 31, 35, 37])
 def test_killed_at_some_steps(shop, template, deadly):
+    """`tests/embedded/properties/test_kills.py` has all of them."""
     assert die_and_recover(shop, template, deadly)
 
 

@@ -78,7 +78,7 @@ def _run(arguments: list[str], environment: Mapping[str, str], log: Path, kill: 
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        watch = _Watch(kill, Path(environment["SL_ROOT"]))
+        watch = Watch(kill, Path(environment["SL_ROOT"]))
         become(arguments, environment, log, watch.begin, lambda: os.write(writing, str(watch.passed).encode()))
     os.close(writing)
     if kill.delay is not None:
@@ -122,8 +122,13 @@ def become(
         os._exit(code)
 
 
-class _Watch:
-    """Counts the changes that a process makes and kills it before one of them."""
+class Watch:
+    """Counts the changes that this process makes, from `begin` to its end, and kills it before one of them.
+
+    Args:
+        kill: Before which.
+        root: The folder of the project.
+    """
 
     def __init__(self, kill: Kill, root: Path) -> None:
         self.passed = 0
@@ -132,6 +137,7 @@ class _Watch:
         self._created: set[str] = set()
 
     def begin(self) -> None:
+        """Begin to count; there is no way back."""
         execute, unmark, reaching = Database.execute, DuckDBWarehouse.unmark, Interruption.reaching
 
         def executed(database: Database, query: str, parameters: list[Any] | None = None) -> Any:
