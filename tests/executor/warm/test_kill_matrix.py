@@ -1,9 +1,11 @@
-"""Kills of any process at any time: no server is left, no file lost, no false report."""
+"""Kills of each process: no server is left, no file lost, no false report.
+
+The trial `warm_kills` of `make soak` kills any of them at any time; `tests/benchmarks/soak` tries it a few times.
+"""
 
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -111,23 +113,11 @@ def test_a_server_or_its_guard_between_commands(warm_runs: WarmRuns, begun, job,
     warm_runs.assert_all_is_loaded()
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_any_of_them_at_any_time(warm_runs: WarmRuns, seed):
-    """Times and victims are chosen by chance, the same in each run of this test."""
-    chosen = random.Random(seed)
-    for kill in range(3):
-        warm_runs.deliver()
-        print(f"seed {seed}, kill {kill}: {warm_runs.kill_by_chance(chosen)}")
-        assert warm_runs.left(warm_runs.processes) == []
-        warm_runs.assert_no_file_is_lost()
-        warm_runs.assert_nothing_is_told_that_is_not()
-    warm_runs.assert_loaded_by_another_run(exactly=False)
-
-
 # -- under `dagster dev` ---------------------------------------------------------------------------------------------
 
 
-def test_terminated_runs(warm_runs: WarmRuns):
+def test_terminated_runs_and_then_dagster_dev_alone(warm_runs: WarmRuns):
+    """The run of a `dagster dev` that is killed continues, or ends with the code server; its server ends with it."""
     with dev_server(warm_runs.location) as server:
         for job, moment in {"default": "during", "in_process": "between"}.items():
             warm_runs.deliver()
@@ -143,6 +133,17 @@ def test_terminated_runs(warm_runs: WarmRuns):
             warm_runs.let_go()
             assert server.ended(server.launch("in_process")) == "SUCCESS"
             warm_runs.assert_all_is_loaded()
+        warm_runs.deliver()
+        warm_runs.hold("pause")
+        server.launch("default")
+        warm_runs.wait_until("pause")
+        assert len(warm_runs.jvms()) == 1
+        os.kill(server.process.pid, KILL)
+        warm_runs.let_go()
+        assert warm_runs.left(warm_runs.jvms, within=60) == []
+    warm_runs.assert_no_file_is_lost()
+    warm_runs.assert_nothing_is_told_that_is_not()
+    warm_runs.assert_loaded_by_another_run(exactly=False)
 
 
 def test_dagster_dev_and_all_that_it_started(warm_runs: WarmRuns):
@@ -161,19 +162,3 @@ def test_dagster_dev_and_all_that_it_started(warm_runs: WarmRuns):
     warm_runs.assert_no_file_is_lost()
     warm_runs.assert_nothing_is_told_that_is_not()
     warm_runs.assert_loaded_by_another_run()
-
-
-def test_dagster_dev_alone(warm_runs: WarmRuns):
-    """The run continues, or ends with the code server; the server ends with the run either way."""
-    with dev_server(warm_runs.location) as server:
-        warm_runs.deliver()
-        warm_runs.hold("pause")
-        server.launch("default")
-        warm_runs.wait_until("pause")
-        assert len(warm_runs.jvms()) == 1
-        os.kill(server.process.pid, KILL)
-        warm_runs.let_go()
-        assert warm_runs.left(warm_runs.jvms, within=60) == []
-    warm_runs.assert_no_file_is_lost()
-    warm_runs.assert_nothing_is_told_that_is_not()
-    warm_runs.assert_loaded_by_another_run(exactly=False)
