@@ -24,7 +24,8 @@ METHODS = (
     "CancelJob",
 )
 TRANSIENT = ("UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "UNKNOWN", "CANCELLED")
-SEQUENCES, BATCHES = 150, 3
+SEQUENCES, BATCHES = 75, 3
+"""A sequence takes about a second, most of it waiting; the trial `remote_faults` of `make soak` plays hundreds."""
 ENDED = {"DONE", "ERROR", "CANCELLED"}
 RUN = "{:08x}-0000-4000-8000-000000000000"
 
