@@ -35,12 +35,12 @@ def prepare(shop):
 
 
 def load_until(root: Path, environment: dict[str, str], deadly: int) -> bool:
-    """Loads in a process that is killed before its n-th change; says whether it was."""
+    """Load in a process that is killed before its n-th change; tell whether it was."""
     return run_until(root, environment, deadly, lambda engine: engine.load())
 
 
 def run_until(root: Path, environment: dict[str, str], deadly: int, action: Callable[[Engine], object]) -> bool:
-    """Runs something in a process that is killed before its n-th change of data or files; says whether it was."""
+    """Run something in a process that is killed before its n-th change of data or files; tell whether it was."""
     child = os.fork()
     if child == 0:
         try:

@@ -58,10 +58,10 @@ def test_a_project_that_moved_meanwhile(portable, tmp_path, step):
 
 
 def committed_but_not_archived(shop):
-    """Kills loads until one dies between its commit and the move of its file; none commits before step 20."""
+    """Kills loads until one dies between its commit and the move of its file; none commits before step 16."""
     template = shop.root.with_name("template")
     shop.root.rename(template)
-    for step in range(20, 100):
+    for step in range(16, 100):
         shutil.copytree(template, shop.root)
         assert load_until(shop.root, shop.environment, step)
         markers = shop.query("SELECT count(*) FROM information_schema.tables WHERE table_name LIKE 'zztmp_loaded%'")

@@ -36,7 +36,7 @@ class Work:
         return {**self.shop.environment, "SL_DUCKDB_LOCK_TIMEOUT": "20"}
 
     def begin(self):
-        """The state before the command: tables that were loaded before, and new files; one row is rejected."""
+        """Make the state before the command: tables that were loaded before, and new files; one row is rejected."""
         self.shop.clear()
         if self.before.is_dir():
             shutil.copytree(self.before, self.shop.datasets)
