@@ -28,7 +28,7 @@ EMULATOR := packages/starlake-gcp-emulator
 REQUIREMENTS := VERSION setup.cfg pyproject.toml $(EMULATOR)/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui airflow-demo test test-slow test-oldest test-airflow lint format types imports wheels dist release-check golden warm-server bench soak docs docs-check docs-links docs-reference pictures gcp-smoke clean
+.PHONY: help setup demo ui airflow-demo test test-slow test-oldest test-airflow airflow-tests airflow-types lint format types imports wheels dist release-check golden warm-server bench soak docs docs-check docs-links docs-reference pictures gcp-smoke clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,8 +81,13 @@ $(STAMP_OLDEST): $(REQUIREMENTS) | $(STAMP)
 	@touch $@
 
 test-airflow: $(STAMP_AIRFLOW) ## Check the types and run the tests of Airflow's side, in an environment with Airflow and without Dagster
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 airflow-tests airflow-types
+
+airflow-tests: $(STAMP_AIRFLOW)
+	$(VENV_AIRFLOW)/bin/python -m pytest -q tests/airflow -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder --durations 15
+
+airflow-types: $(STAMP_AIRFLOW)
 	$(VENV_AIRFLOW)/bin/mypy $$(find ai/starlake/airflow -name '*.py')
-	$(VENV_AIRFLOW)/bin/python -m pytest -q tests/airflow -n $(PYTEST_WORKERS) --dist loadfile --durations 15
 
 $(STAMP_AIRFLOW): $(REQUIREMENTS) | $(STAMP)
 	@test -x $(VENV_AIRFLOW)/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(VENV_AIRFLOW)

@@ -94,8 +94,8 @@ def pytest_sessionstart() -> None:
             raise pytest.UsageError(f"the entry points {group} of the installed project are old: run `make setup`")
 
 
-# Files of slow tests that take longest, the longest first. Each is one worker's work: begun last, it would keep the
-# others waiting at the end.
+# Files of slow tests, and of Airflow's, that take longest, the longest first. Each is one worker's work: begun last, it
+# would keep the others waiting at the end.
 _LONG = (
     "executor/warm/test_kill_matrix.py",
     "embedded/properties/test_kills.py",
@@ -109,6 +109,11 @@ _LONG = (
     "dagster/warm/test_warm_code_location.py",
     "packaging/test_release.py",
     "samples/deploy/test_deployment.py",
+    "airflow/test_standalone.py",
+    "airflow/test_ended_tasks.py",
+    "airflow/test_pre_load_on_airflow.py",
+    "airflow/test_airflow_sample.py",
+    "airflow/test_command_line_runs.py",
 )
 
 
