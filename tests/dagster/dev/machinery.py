@@ -161,14 +161,19 @@ class Server:
 
 
 @contextmanager
-def dev_server(location: Location) -> Iterator[Server]:
-    """Run `dagster dev` on a location: webserver, daemon and code server. Its port is the variable TEST_PORT."""
+def dev_server(location: Location, *target: str | Path) -> Iterator[Server]:
+    """Run `dagster dev` on a location: webserver, daemon and code server. Its port is the variable TEST_PORT.
+
+    Args:
+        location: The location.
+        target: The options that name what it opens; by default its file.
+    """
     with reserved_port() as port:
-        yield from _dev_server(location, port)
+        yield from _dev_server(location, port, target or ("-f", location.file))
 
 
-def _dev_server(location: Location, port: int) -> Iterator[Server]:
-    process = location.start("dev", "-f", location.file, "-h", "127.0.0.1", "-p", str(port), TEST_PORT=str(port))
+def _dev_server(location: Location, port: int, target: tuple[str | Path, ...]) -> Iterator[Server]:
+    process = location.start("dev", *target, "-h", "127.0.0.1", "-p", str(port), TEST_PORT=str(port))
     server = Server(process, f"http://127.0.0.1:{port}/graphql")
 
     def ready():
