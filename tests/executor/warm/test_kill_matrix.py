@@ -47,6 +47,24 @@ def begun(warm_runs: WarmRuns):
     return start
 
 
+def assert_it_leaves_nothing(warm_runs: WarmRuns, run: subprocess.Popen[bytes]) -> None:
+    """Check that a run fails, and that the next one loads its files."""
+    assert run.wait(60) != 0
+    assert warm_runs.left(warm_runs.processes) == []
+    warm_runs.assert_no_file_is_lost()
+    warm_runs.assert_nothing_is_told_that_is_not()
+    warm_runs.assert_loaded_by_another_run()
+
+
+def kill_and_let_go(warm_runs: WarmRuns, victim: str) -> None:
+    """Kill the server or its guard, and let the run continue when the server is gone."""
+    before = warm_runs.jvms()
+    for process in getattr(warm_runs, victim)():
+        process.kill()
+    assert warm_runs.left(lambda: [one for one in warm_runs.jvms() if one in before]) == []
+    warm_runs.let_go()
+
+
 @pytest.mark.parametrize(
     ("job", "number", "moment"),
     [
@@ -59,11 +77,7 @@ def begun(warm_runs: WarmRuns):
 def test_the_process_of_a_run(warm_runs: WarmRuns, begun, job, number, moment):
     run = begun(job, moment)
     run.send_signal(number)
-    assert run.wait(60) != 0
-    assert warm_runs.left(warm_runs.processes) == []
-    warm_runs.assert_no_file_is_lost()
-    warm_runs.assert_nothing_is_told_that_is_not()
-    warm_runs.assert_loaded_by_another_run()
+    assert_it_leaves_nothing(warm_runs, run)
 
 
 @pytest.mark.parametrize("moment", HELD)
@@ -71,11 +85,7 @@ def test_the_process_of_a_step(warm_runs: WarmRuns, begun, moment):
     run = begun("default", moment)
     (step,) = warm_runs.steps(run.pid)
     step.kill()
-    assert run.wait(60) != 0
-    assert warm_runs.left(warm_runs.processes) == []
-    warm_runs.assert_no_file_is_lost()
-    warm_runs.assert_nothing_is_told_that_is_not()
-    warm_runs.assert_loaded_by_another_run()
+    assert_it_leaves_nothing(warm_runs, run)
 
 
 @pytest.mark.parametrize(
@@ -84,11 +94,7 @@ def test_the_process_of_a_step(warm_runs: WarmRuns, begun, moment):
 def test_a_server_or_its_guard_during_a_command(warm_runs: WarmRuns, begun, job, victim):
     """The command fails, as that of a process that is killed; it is not begun again but by a retry."""
     run = begun(job, "during")
-    before = warm_runs.jvms()
-    for process in getattr(warm_runs, victim)():
-        process.kill()
-    assert warm_runs.left(lambda: [one for one in warm_runs.jvms() if one in before]) == []
-    warm_runs.let_go()
+    kill_and_let_go(warm_runs, victim)
     succeeds = job == "retried"
     assert (run.wait(120) == 0) is succeeds, warm_runs.log()
     assert warm_runs.left(warm_runs.processes) == []
@@ -103,11 +109,7 @@ def test_a_server_or_its_guard_during_a_command(warm_runs: WarmRuns, begun, job,
 def test_a_server_or_its_guard_between_commands(warm_runs: WarmRuns, begun, job, victim):
     """The next command starts another server."""
     run = begun(job, "between")
-    before = warm_runs.jvms()
-    for process in getattr(warm_runs, victim)():
-        process.kill()
-    assert warm_runs.left(lambda: [one for one in warm_runs.jvms() if one in before]) == []
-    warm_runs.let_go()
+    kill_and_let_go(warm_runs, victim)
     assert run.wait(120) == 0, warm_runs.log()
     assert warm_runs.left(warm_runs.processes) == []
     warm_runs.assert_all_is_loaded()
