@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from starlake_gcp_emulator.errors import port_taken
 
-_POLL = 0.02
-"""Seconds that `stop` may wait for the server to look."""
+_GLANCE = 1.0
+"""Seconds after which the server looks whether it has to end, if the connection that tells it is refused."""
 
 
 class LoopbackServer:
@@ -29,17 +31,30 @@ class LoopbackServer:
         except OSError as error:
             raise port_taken(port, error) from error
         self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL,), name=name, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve, name=name, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End it."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.ends = True
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port), timeout=_GLANCE).close()
         self._thread.join()
+        self._server.server_close()
 
 
 class _Server(ThreadingHTTPServer):
+    """Waits for connections, without looking up in between as `serve_forever` does."""
+
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
+    timeout = _GLANCE
+    ends = False
+
+    def serve(self) -> None:
+        while not self.ends:
+            self.handle_request()
+
+    def verify_request(self, request: object, client_address: object) -> bool:  # noqa: ARG002  the signature is given
+        return not self.ends
