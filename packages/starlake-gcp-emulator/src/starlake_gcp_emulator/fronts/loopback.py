@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from starlake_gcp_emulator.errors import port_taken
 
 _GLANCE = 1.0
-"""Seconds after which the server looks whether it has to end, if the connection that tells it is refused."""
+"""Seconds after which the server checks for its end, if the connection that tells it is refused."""
 
 
 class LoopbackServer:
