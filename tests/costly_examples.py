@@ -12,3 +12,5 @@ few_loads = settings(max_examples=10)
 """Each example has many rows."""
 some_loads = settings(max_examples=25)
 """Each example can show one thing only, as a file that is refused as a whole."""
+some_merges = settings(max_examples=50)
+"""Each example merges rows in memory; tests of the same strategies on files and tasks have examples of their own."""

@@ -16,6 +16,7 @@ from ai.starlake.embedded.warehouse.merge import Merge, require, script
 from ai.starlake.embedded.warehouse.warehouse import Target
 from ai.starlake.project import MergeOn, WriteStrategy
 from ai.starlake.project.templating.rendering import render
+from tests.costly_examples import some_merges
 
 ORIGIN = datetime(2024, 1, 1)  # noqa: DTZ001  DuckDB's TIMESTAMP has no zone
 TARGET = Target("shop", "rows")
@@ -34,7 +35,7 @@ sides = pytest.mark.parametrize("on", list(MergeOn))
 @pytest.fixture(scope="module")
 def database():
     with open_database(None) as database:
-        database.execute("SET preserve_insertion_order = true")
+        database.execute("SET preserve_insertion_order = true; CREATE SCHEMA shop")
         yield database
 
 
@@ -44,14 +45,13 @@ def moment(number):
 
 def table(database, name, rows, *, versions=False):
     more = ", sl_start_ts TIMESTAMP, sl_end_ts TIMESTAMP" if versions else ""
-    database.execute("CREATE SCHEMA IF NOT EXISTS shop")
     database.execute(
         f'CREATE OR REPLACE TABLE {name} (id INTEGER, "or""der" INTEGER, label INTEGER, seen TIMESTAMP{more})'
     )
-    for key, second, label, seen in rows:
-        values = [key, second, label, moment(seen)]
-        marks = "?, ?, ?, ?" + (", NULL, NULL" if versions else "")
-        database.execute(f"INSERT INTO {name} VALUES ({marks})", values)
+    marks = "(?, ?, ?, ?" + (", NULL, NULL)" if versions else ")")
+    values = [value for *cells, seen in rows for value in (*cells, moment(seen))]
+    if rows:
+        database.execute(f"INSERT INTO {name} VALUES {', '.join([marks] * len(rows))}", values)
 
 
 def merged(database, existing, incoming, *, first=False, partition=(), truncate=False, **strategy):
@@ -99,18 +99,21 @@ def newest(rows):
     return list(best.values())
 
 
+@some_merges
 @given(ROWS, ROWS, st.booleans())
 def test_append(database, existing, incoming, truncate):
     expected = Counter(incoming) + (Counter() if truncate else Counter(existing))
     assert merged(database, existing, incoming, type="APPEND", truncate=truncate) == expected
 
 
+@some_merges
 @given(ROWS, ROWS)
 def test_overwrite(database, existing, incoming):
     assert merged(database, existing, incoming, type="OVERWRITE") == Counter(incoming)
 
 
 @sides
+@some_merges
 @given(existing=ROWS, incoming=ROWS, first=st.booleans())
 def test_delete_then_insert(database, on, existing, incoming, first):
     kept = [] if first else [row for row in existing if not any(same(row, new) for new in incoming)]
@@ -118,6 +121,7 @@ def test_delete_then_insert(database, on, existing, incoming, first):
     assert found == Counter(kept + incoming)
 
 
+@some_merges
 @given(existing=ROWS, incoming=ROWS)
 def test_upsert_by_key_without_a_timestamp(database, existing, incoming):
     kept = [row for row in existing if not any(same(row, new) for new in incoming)]
@@ -126,6 +130,7 @@ def test_upsert_by_key_without_a_timestamp(database, existing, incoming):
 
 
 @sides
+@some_merges
 @given(existing=ROWS, incoming=ROWS)
 def test_upsert_by_key_of_the_newest(database, on, existing, incoming):
     kept = [row for row in existing if not any(same(row, new) for new in incoming)]
@@ -133,6 +138,7 @@ def test_upsert_by_key_of_the_newest(database, on, existing, incoming):
 
 
 @sides
+@some_merges
 @given(existing=ROWS, incoming=ROWS)
 def test_upsert_by_key_and_timestamp(database, on, existing, incoming):
     best = newest(incoming)
@@ -150,6 +156,7 @@ def test_the_first_load_of_an_upsert_goes_by_the_rule_of_later_ones(database, ki
     assert first == merged(database, [], incoming, type=kind, on=on) == Counter(newest(incoming))
 
 
+@some_merges
 @given(ROWS, ROWS)
 def test_overwrite_by_partition(database, existing, incoming):
     values = {row[2] for row in incoming}
@@ -169,6 +176,7 @@ def versions_of(incoming, existing):
     return [(new, any(same(row, new) and age(row) > age(new) for row in fresh)) for new in fresh]
 
 
+@some_merges
 @given(ROWS, ROWS)
 def test_scd2(database, existing, incoming):
     """Versions in the target are all open here; closed ones are in the golden corpus."""
@@ -180,12 +188,14 @@ def test_scd2(database, existing, incoming):
     assert merged(database, existing, incoming, type="SCD2") == expected
 
 
+@some_merges
 @given(ROWS)
 def test_the_first_load_of_scd2_has_one_open_version_of_each_key(database, incoming):
     expected = Counter((*row, False, ended) for row, ended in versions_of(incoming, []))
     assert merged(database, [], incoming, first=True, type="SCD2") == expected
 
 
+@some_merges
 @given(ROWS, ROWS, st.booleans())
 def test_scd2_without_a_timestamp_leaves_the_last_row_of_a_key_open(database, existing, incoming, first):
     rows = [(row, any(same(row, later) for later in incoming[place + 1 :])) for place, row in enumerate(incoming)]
