@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import zipfile
 from collections.abc import Callable
@@ -23,14 +24,14 @@ Run = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def environments(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def environments(wheels: dict[str, Path], disk: Path) -> Callable[[str], Path]:
     """Return a function that makes a fresh environment with extras of the wheel, and returns its folder of programs."""
     made: dict[str, Path] = {}
 
     def environment(extras: str, *others: str) -> Path:
         key = " ".join((extras, *others))
         if key not in made:
-            folder = tmp_path_factory.mktemp("environment")
+            folder = Path(tempfile.mkdtemp(dir=disk))
             subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, folder], check=True, timeout=120)
             wanted = [f"starlake-jobs{extras} @ {wheels['starlake_jobs'].as_uri()}"]
             wanted += [f"{name} @ {wheels[name].as_uri()}" for name in others]
