@@ -106,7 +106,10 @@ def test_each_command_writes_the_files_of_its_orchestrator_and_names_the_others(
 def test_a_command_with_nothing_of_its_orchestrator_says_what_is_left_out(project: Path, tmp_path: Path) -> None:
     done = run("--project", project, "--output", tmp_path / "defs", command=dagster_main)
     assert done.exit_code == 0
-    assert done.output == "Left out, because their templates are for Airflow: rental_load.py, usage_transform.py\n"
+    left_out, advice = done.output.splitlines()
+    assert left_out == "Left out, because their templates are for Airflow: rental_load.py, usage_transform.py"
+    assert advice.startswith("To generate files for Dagster, ")
+    assert "load/dagster__scheduled_table__shell.py.j2" in advice
     assert not (tmp_path / "defs").exists()
 
 

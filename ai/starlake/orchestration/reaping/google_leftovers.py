@@ -100,9 +100,10 @@ def google_reap_command(orchestrator: ReapingOrchestrator) -> click.Command:
             )
         if rows or not problems:
             show_reaped(rows)
-        for error in problems[1:]:
-            click.echo(f"warning: {error}", err=True)
-        if problems:
+        first, *others = dict.fromkeys(map(str, problems)) or [""]
+        for text in others:
+            click.echo(f"warning: {text}", err=True)
+        if first:
             raise problems[0]
         if any(row.action == "not removed" for row in rows):
             raise click.exceptions.Exit(1)

@@ -136,6 +136,11 @@ def generation_command(texts: GenerationTexts) -> click.Command:
         if not dry_run:
             _tell_what_is_next(texts, output.folder, files, root)
         _tell_what_is_left_out(file for file in made if file not in files)
+        if made and not files:
+            example = f"load/{texts.name}__scheduled_table__shell.py.j2"
+            click.echo(
+                f"To generate files for {texts.orchestrator}, name its templates in metadata/dags, as in {example}."
+            )
         if not made:
             click.echo("Nothing to generate: no table or task has a dagRef, or none of them is asked for.", err=True)
 
