@@ -19,6 +19,7 @@ from dagster import DagsterEventType, DagsterInstance
 
 from benchmarks.project import make_project
 from tests.dagster.dev.machinery import Location, wait_for
+from tests.dagster.forked_commands import run_copied
 from tests.executor.warm.fake_starlake import RUNS, FakeStarlake
 
 TABLES = ("first", "second")
@@ -306,8 +307,9 @@ class WarmRuns:
     def assert_loaded_by_another_run(self, *, exactly: bool = True) -> None:
         """Check that the next run loads what the one before did not, and each file once; see `assert_all_is_loaded`."""
         self.let_go()
-        run = self.execute("in_process")
-        assert run.wait(240) == 0, self.log()
+        place = self.location
+        command = ["dagster", "job", "execute", "-f", str(place.file), "-j", "in_process"]
+        assert run_copied(command, self.root, place.environment, place.log) == 0, self.log()
         self.assert_all_is_loaded(exactly=exactly)
 
     def assert_all_is_loaded(self, *, exactly: bool = True) -> None:
