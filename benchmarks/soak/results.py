@@ -65,7 +65,7 @@ def all_results(folder: Path = FOLDER) -> dict[str, Result]:
     return {file.stem: Result.read(file) for file in sorted(folder.glob("*.json"))}
 
 
-def measured(name: str, trial: Trial, attempts: int, patience: float = 1) -> Result:
+def measured(name: str, trial: Trial, attempts: int, patience: float = 1, place: Path | None = None) -> Result:
     """Make the attempts of a trial; what it raises ends it, and is part of the result.
 
     Args:
@@ -73,13 +73,14 @@ def measured(name: str, trial: Trial, attempts: int, patience: float = 1) -> Res
         trial: The trial.
         attempts: How many attempts to make.
         patience: How many times its limit of time it may take, where others use the machine, too.
+        place: The folder to work in; that of temporary files by default.
     """
     found = machine()
     found.pop("load average")
     found |= {package: version(package) for package in _VERSIONS}
     began, load = datetime.now(timezone.utc), _load()
     clock, error = time.monotonic(), ""
-    with tempfile.TemporaryDirectory(prefix="starlake-soak-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="starlake-soak-", dir=place, ignore_cleanup_errors=True) as folder:
         bench = Bench(Path(folder), attempts, trial.seconds * patience)
         try:
             trial.run(bench)

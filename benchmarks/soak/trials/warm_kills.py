@@ -43,7 +43,7 @@ half a second after the start, or after one of the two loads or what stands betw
 Java virtual machine that runs what stands for Starlake. No process may be left, each file must be in one area, no load
 may be told as done that is not, and none may be begun twice. The next run loads what is left.""",
     attempts=40,
-    few=4,
+    few=3,
     seconds=240,
     run=_run,
 )

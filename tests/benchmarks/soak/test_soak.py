@@ -21,8 +21,8 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TRIALS)
-def test_a_few_attempts_find_nothing(name):
-    result = measured(name, TRIALS[name], TRIALS[name].few, patience=5)
+def test_a_few_attempts_find_nothing(name, tmp_path):
+    result = measured(name, TRIALS[name], TRIALS[name].few, patience=5, place=tmp_path)
     assert (result.error, result.tally.defects) == ("", [])
     assert result.tally.tried >= 1
     assert result.clean
