@@ -76,7 +76,7 @@ class OutsideReference:
         Args:
             assets: The assets that show the rows.
         """
-        text = json.dumps([sorted(self.rows), sorted(asset.to_user_string() for asset in assets)])
+        text = json.dumps([sorted(self.rows), sorted("/".join(asset.path) for asset in assets)])
         return sha256(text.encode()).hexdigest()[:32]
 
     def tags(self, environment: str, digest: str) -> dict[str, str]:
