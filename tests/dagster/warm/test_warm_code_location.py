@@ -117,6 +117,7 @@ def test_servers_of_a_code_server_live_as_long_as_it_when_its_location_is_reload
         ]
         (location.root / "workspace.yaml").write_text("load_from:\n" + "\n".join(entries) + "\n")
         where = ("-h", "127.0.0.1", "-f", location.file)
+        DagsterInstance.from_config(str(location.home)).dispose()  # creates the databases: not three processes at once
         restarted = location.start("code-server", "start", *where, "-p", str(restarted_port))
         kept = location.start("api", "grpc", *where, "-p", str(kept_port))
         with dev_server(location, "-w", location.root / "workspace.yaml") as server:
