@@ -117,9 +117,10 @@ def sample_on(kind: str, folder: Path, options: dict[str, Any], instance: Dagste
 
 
 @pytest.fixture(scope="module")
-def reference(instance: DagsterInstance, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return the tables that the shell executor makes."""
-    found = sample_on("shell", tmp_path_factory.mktemp("shell"), {"SL_STARLAKE_PATH": EXECUTABLE}, instance)
+    with DagsterInstance.ephemeral() as instance:
+        found = sample_on("shell", tmp_path_factory.mktemp("shell"), {"SL_STARLAKE_PATH": EXECUTABLE}, instance)
     assert len(found) > 4
     assert all(found.values())
     return found
