@@ -81,7 +81,8 @@ def wrong_options(command: click.Command, words: list[str], path: str) -> str | 
             if inner is None
             else wrong_options(inner, words[1:], f"{path} {words[0]}")
         )
-    known = {name for each in command.get_params(context) for name in (*each.opts, *each.secondary_opts)}
+    # not `get_params`: it makes, and keeps, a help option that does not know the settings of the group
+    known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
     asked = {word.partition("=")[0] for word in words if word.startswith("-") and not re.match(r"-\d", word)}
     unknown = asked - known - {"--help", "-h"}
     return f"{path} has no option {', '.join(sorted(unknown))}" if unknown else None

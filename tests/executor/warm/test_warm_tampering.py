@@ -19,6 +19,7 @@ from ai.starlake.executor.warm.discovery import ServerFile
 from ai.starlake.executor.warm.warm_frames import WarmHello
 from ai.starlake.executor.warm.warm_server import WarmServer
 from tests.executor.warm.warm_commands import WarmCommands, gone
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -91,6 +92,18 @@ def test_a_server_whose_file_alone_vanished_is_replaced_at_once(warm):
     (server,) = warm.servers()
     server.hello.unlink()
     os.kill(first, signal.SIGKILL)  # the server in Java ends by itself when its file is gone
+    assert warm.process() != first
+    assert warm.report.warnings == []
+
+
+def test_a_server_whose_guard_never_saw_it_listen_is_replaced_at_once(warm):
+    """The guard looks for the file from time to time: it may vanish in between."""
+    first = warm.process()
+    (server,) = warm.servers()
+    server.hello.unlink()
+    os.kill(first, signal.SIGKILL)
+    wait_for("the note of the end", server.end.exists)
+    changed(server.end, lambda content: content.update(listened=False))
     assert warm.process() != first
     assert warm.report.warnings == []
 

@@ -162,7 +162,7 @@ class WarmServer:
         """
         data = self.file.read_hello()
         if data is None:
-            if end is None or end.listened:  # its guard was killed, or its file was removed: others may start
+            if end is None or self._has_listened(end):  # its guard was killed, or its file is gone: others may start
                 return None
             raise WarmDoubtError(f"the warm server did not start: {end}", end.said, lasting=True)
         try:
@@ -171,6 +171,10 @@ class WarmServer:
             raise WarmDoubtError(f"the warm server cannot be understood: {error.cause}", lasting=True) from error
         require_sound(hello)
         return hello
+
+    def _has_listened(self, end: ServerEnd) -> bool:
+        """Return True if its guard noticed that it listened, or a command noted that it had an answer."""
+        return end.listened or self.slot.read_status().get("mark") == self.file.mark
 
     @classmethod
     def start(cls, slot: ServerSlot, launch: WarmLaunch, owner: Lifetime, settings: WarmSettings) -> WarmServer:
