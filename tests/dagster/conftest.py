@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,9 +23,7 @@ from tests.fakes.small_project import Project
 def _no_settings_of_the_caller() -> Iterator[None]:
     """Remove variables of the caller's shell, and log nothing to the console, which costs much time."""
     with pytest.MonkeyPatch.context() as patch:
-        import os
-
-        for name in [name for name in os.environ if name.startswith(("SL_", "DAGSTER_"))]:
+        for name in [name for name in os.environ if name.startswith(("SL_", "DAGSTER_", "GCP_", "GOOGLE_"))]:
             patch.delenv(name)
         logging.getLogger("dagster").setLevel(logging.CRITICAL)
         yield

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +11,6 @@ import pytest
 
 from ai.starlake.dagster.shell import StarlakeDagsterShellJob
 from tests.fakes.fake_cli import FakeStarlake
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _no_settings_of_the_caller() -> Iterator[None]:
-    """Remove variables of the caller's shell, and log nothing to the console, which costs much time."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("SL_", "DAGSTER_"))]:
-            patch.delenv(name)
-        logging.getLogger("dagster").setLevel(logging.CRITICAL)
-        yield
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,16 +10,6 @@ from starlake_gcp_emulator import GcpEmulator
 from tests.dagster.dag_templates.machinery import on_google_cloud
 from tests.fakes.fake_cli import FakeStarlake
 from tests.fakes.shops import GCP_PROJECT, REGION, RUN_JOB
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _no_settings_of_the_caller() -> Iterator[None]:
-    """Remove variables of the caller's shell, and log nothing to the console, which costs much time."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("SL_", "DAGSTER_", "GCP_", "GOOGLE_"))]:
-            patch.delenv(name)
-        logging.getLogger("dagster").setLevel(logging.CRITICAL)
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,15 +29,6 @@ not ready. No name here consists of hexadecimal digits alone, which the id of a 
 
 def shell_command() -> list[str]:
     return ["/bin/sh", "-c", COMMAND, "starlake"]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _no_settings_of_the_caller() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("SL_", "DAGSTER_", "GCP_", "GOOGLE_"))]:
-            patch.delenv(name)
-        logging.getLogger("dagster").setLevel(logging.CRITICAL)
-        yield
 
 
 @pytest.fixture

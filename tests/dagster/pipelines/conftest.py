@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -89,16 +87,6 @@ def schedule_of(domains: dict[str, list[str]], name: str | None = None, cron: st
     return StarlakeSchedule(
         name, cron, [StarlakeDomain(d, d, [StarlakeTable(table) for table in tables]) for d, tables in domains.items()]
     )
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _no_settings_of_the_caller() -> Iterator[None]:
-    """Remove variables of the caller's shell, and log nothing to the console, which costs much time."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("SL_", "DAGSTER_"))]:
-            patch.delenv(name)
-        logging.getLogger("dagster").setLevel(logging.CRITICAL)
-        yield
 
 
 @pytest.fixture

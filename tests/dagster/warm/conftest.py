@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -90,8 +89,6 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return the folder with the records of all warm servers of these tests; none is left at the end."""
     folder = tmp_path_factory.mktemp("runtime")
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("SL_", "DAGSTER_"))]:
-            patch.delenv(name)
         patch.setenv("XDG_RUNTIME_DIR", str(folder))
         with nothing_left(folder):
             yield folder
