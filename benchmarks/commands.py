@@ -50,7 +50,7 @@ def run_measured(
     Args:
         command: The command.
         environment: Its environment.
-        output: Where it writes to.
+        output: Destination of its output.
         folder: The folder that it runs in.
     """
     readable, writable = os.pipe()
@@ -70,7 +70,7 @@ def measure(arguments: list[str], environment: Mapping[str, str], log: Path) -> 
     """Run ``python arguments``.
 
     Args:
-        arguments: What follows the interpreter's name.
+        arguments: Arguments after the interpreter's name.
         environment: Is added to the environment of this process, without what belongs to Starlake in it.
         log: The file that its output goes to.
 

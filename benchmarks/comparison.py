@@ -12,7 +12,7 @@ class Comparison:
     """Ours against a limit, both measured in turns.
 
     Args:
-        what: What was measured.
+        what: Name of the measurement.
         unit: Such as ``s``.
         ours: Our measurements.
         limit: Those of the limit; empty when the goal is a number in the unit, not a ratio.

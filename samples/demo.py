@@ -276,7 +276,7 @@ def ui(home: Home, port: int) -> int:
 def main() -> int:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--home", type=Path, default=Path(".demo"), help="where to work (default .demo)")
+    parser.add_argument("--home", type=Path, default=Path(".demo"), help="working folder (default .demo)")
     parser.add_argument("--ui", action="store_true", help="open Dagster's UI instead of running the job")
     parser.add_argument("--port", type=int, default=PORT, help=f"the port of the UI (default {PORT})")
     given = parser.parse_args()

@@ -144,7 +144,7 @@ def run(sl_job: StarlakeDagsterJob) -> dict[str, str]:
     """Run the job in this process.
 
     Returns:
-        What became of each table.
+        The outcome of each table.
     """
     result = None
     try:

@@ -32,6 +32,12 @@ USER_FACING = re.compile(
 """Functions whose strings reach users, by the last part of their names."""
 CODE = re.compile(r"```.*?```|``.*?``|`[^`]*`|https?://\S+|^\s+\*{0,2}\w+:", re.DOTALL | re.MULTILINE)
 """Parts of a text that are not prose."""
+HEAD = re.compile(r"^(?P<indent> *)(?P<kind>Args|Attributes|Returns|Yields):$")
+"""Head of a section of a docstring that has descriptions."""
+ENTRY = re.compile(r"^ *\*{0,2}[\w.]+(?: \([^)]*\))?: +(?P<text>.*)$")
+"""First line of a parameter or a field in such a section."""
+DESCRIBING = {"description", "help", "short_help"}
+"""Keyword arguments of the describing calls of pydantic, Dagster, click and argparse."""
 COMMENT = re.compile(r"(?:^|\s)#\s+(.*)$")
 
 
@@ -114,24 +120,29 @@ def avoided_phrases(page: str) -> list[Phrase]:
     return found
 
 
-def avoided_beginnings(page: str) -> list[Phrase]:
-    """Return the beginnings of docstrings that a glossary avoids."""
+def avoided_beginnings(page: str, heading: str, flags: int = 0) -> list[Phrase]:
+    """Return the beginnings of docstrings or descriptions that a table of a glossary avoids."""
     return [
-        Phrase(beginning, re.compile(rf"\A\s*{re.escape(beginning)}\b(?!\.)"), None, write)
-        for write, avoid in table_rows(page, "Beginnings to avoid")
+        Phrase(beginning, re.compile(rf"\A\s*{re.escape(beginning)}\b(?!\.)", flags), None, write)
+        for write, avoid in table_rows(page, heading)
         for beginning in quoted(avoid)
     ]
 
 
+def strings_of_value(value: ast.expr) -> Iterator[tuple[int, str]]:
+    """Yield the strings of an expression, those of f-strings with a word in place of each value."""
+    for node in ast.walk(value):
+        if isinstance(node, ast.JoinedStr):
+            parts = [str(part.value) if isinstance(part, ast.Constant) else "VALUE" for part in node.values]
+            yield node.lineno, "".join(parts)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
 def strings_of(call: ast.Call) -> Iterator[tuple[int, str]]:
-    """Yield the strings of a call, those of f-strings with a word in place of each value."""
+    """Yield the strings of the arguments of a call."""
     for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
-        for node in ast.walk(argument):
-            if isinstance(node, ast.JoinedStr):
-                parts = [str(part.value) if isinstance(part, ast.Constant) else "VALUE" for part in node.values]
-                yield node.lineno, "".join(parts)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield node.lineno, node.value
+        yield from strings_of_value(argument)
 
 
 def name_of(function: ast.expr) -> str:
@@ -152,6 +163,32 @@ def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
             value = statement.value if isinstance(statement, ast.Expr) else None
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
                 yield statement.lineno, value.value
+
+
+def entries(docstring: str) -> Iterator[tuple[int, str]]:
+    """Yield the first lines of the parameters, fields and results that a docstring describes, with their offsets."""
+    head: re.Match[str] | None = None
+    for offset, line in enumerate(docstring.splitlines()):
+        indent = len(line) - len(line.lstrip())
+        if found := HEAD.match(line):
+            head = found
+        elif head and line.strip() and indent <= len(head["indent"]):
+            head = None
+        elif head and indent == len(head["indent"]) + 4:
+            entry = ENTRY.match(line) if head["kind"] in ("Args", "Attributes") else None
+            yield offset, entry["text"] if entry else line.strip()
+
+
+def descriptions(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the descriptions of parameters, results, fields and options in docstrings and in calls."""
+    for line, docstring in docstrings(tree):
+        yield from ((line + offset, text) for offset, text in entries(docstring))
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        given = [keyword.value for keyword in node.keywords if keyword.arg in DESCRIBING]
+        given += node.args[:1] if name_of(node.func) == "described" else []
+        yield from (next(strings_of_value(value)) for value in given if any(strings_of_value(value)))
 
 
 def comments(source: str) -> Iterator[tuple[int, str]]:
@@ -199,6 +236,17 @@ def all_docstrings() -> list[Sentence]:
     ]
 
 
+@functools.cache
+def all_descriptions() -> list[Sentence]:
+    """Return the descriptions outside of tests, whose helpers have no readers but ourselves."""
+    return [
+        Sentence.of(f"{file.relative_to(ROOT)}:{line}", text)
+        for file in SOURCES
+        if file.relative_to(ROOT).parts[0] != "tests"
+        for line, text in descriptions(parsed(file.read_text("utf-8")))
+    ]
+
+
 def report(phrase: Phrase, sentences: list[Sentence]) -> str:
     """Return the places of a phrase, with the words around it; empty if there are none."""
     found = {f"{sentence.place}: ...{use!r}" for sentence in sentences for use in phrase.uses(sentence)}
@@ -206,7 +254,8 @@ def report(phrase: Phrase, sentences: list[Sentence]) -> str:
 
 
 PHRASES = avoided_phrases(GLOSSARY.read_text("utf-8"))
-BEGINNINGS = avoided_beginnings(GLOSSARY.read_text("utf-8"))
+QUESTIONS = avoided_beginnings(GLOSSARY.read_text("utf-8"), "Questions to avoid", re.IGNORECASE)
+BEGINNINGS = avoided_beginnings(GLOSSARY.read_text("utf-8"), "Beginnings to avoid") + QUESTIONS
 
 
 @pytest.mark.parametrize("phrase", PHRASES, ids=lambda phrase: phrase.avoided)
@@ -221,6 +270,12 @@ def test_no_docstring_begins_as_the_glossary_avoids(beginning: Phrase) -> None:
     assert not found, f"write {beginning.write} instead of {beginning.avoided!r}:\n{found}"
 
 
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda phrase: phrase.avoided)
+def test_no_description_begins_with_a_question(question: Phrase) -> None:
+    found = report(question, all_descriptions())
+    assert not found, f"write {question.write} instead of {question.avoided!r}:\n{found}"
+
+
 FAULTY = '''
 """What is wrong."""
 LIMIT = 1
@@ -230,6 +285,22 @@ LIMIT = 1
 def fail(value):
     """Return a text."""
     raise ValueError(f"{value} is none")
+def ask(path, wait):
+    """Ask.
+
+    Args:
+        path: Where the file is, and
+            which one.
+        wait: True to wait.
+
+    Returns:
+        Whether there is one.
+    """
+class Model:
+    retries: int = Field(1, description="how often " "to try again")
+    mode: Annotated[str, described("Which mode.")]
+    name: str = option("--name", help=f"{What}")
+    size: str = option("--size", help="Number of rows, whether kept or not.")
 '''
 
 
@@ -239,6 +310,12 @@ def test_the_finder_finds_faults() -> None:
     assert found == {"is/are/was no ...", "a text", "is/are/was none"}
     begun = [Sentence.of(str(line), text) for line, text in docstrings(ast.parse(FAULTY))]
     assert {phrase.avoided for phrase in BEGINNINGS if report(phrase, begun)} == {"What", "How"}
+    described = [Sentence.of(str(line), text) for line, text in descriptions(ast.parse(FAULTY))]
+    questions = {
+        (phrase.avoided, sentence.place) for phrase in QUESTIONS for sentence in described if phrase.uses(sentence)
+    }
+    assert {question for question, _ in questions} == {"Where", "Whether", "How", "Which"}
+    assert len(questions) == 4, "a word within a description is fine"
 
 
 @pytest.mark.parametrize(

@@ -26,11 +26,9 @@ LOGS = Path(".bench") / "soak"
 @click.command(help=__doc__)
 @click.argument("trials", nargs=-1, type=click.Choice(list(TRIALS)))
 @click.option(
-    "--share", default=1.0, show_default=True, type=click.FloatRange(0, 1), help="Which part of the attempts."
+    "--share", default=1.0, show_default=True, type=click.FloatRange(0, 1), help="Part of the attempts to make."
 )
-@click.option(
-    "--patience", default=1.0, show_default=True, help="How many times the limits of time, on a busy machine."
-)
+@click.option("--patience", default=1.0, show_default=True, help="Factor for all time limits, on a busy machine.")
 @click.option("--page-only", is_flag=True, help="Run nothing: make the page of what was found before.")
 def main(trials: tuple[str, ...], share: float, patience: float, *, page_only: bool) -> None:
     _undisturbed()

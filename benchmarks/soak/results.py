@@ -23,13 +23,13 @@ class Result:
 
     Args:
         name: The name of its module.
-        asked: How many attempts were asked for.
-        date: When it began, in UTC.
-        seconds: How long it took.
+        asked: Number of attempts asked for.
+        date: Start of the trial, in UTC.
+        seconds: Duration.
         load: The load average when it began, and when it ended.
         machine: The machine and the versions.
-        tally: What it found.
-        error: What ended it early; empty if nothing did.
+        tally: Defects that it found.
+        error: Error that ended it early; empty if there is none.
     """
 
     name: str
@@ -71,8 +71,8 @@ def measured(name: str, trial: Trial, attempts: int, patience: float = 1, place:
     Args:
         name: The name of the trial.
         trial: The trial.
-        attempts: How many attempts to make.
-        patience: How many times its limit of time it may take, where others use the machine, too.
+        attempts: Number of attempts to make.
+        patience: Factor for its time limit, on a machine that others use, too.
         place: The folder to work in; that of temporary files by default.
     """
     found = machine()

@@ -19,9 +19,9 @@ class Tally:
     """Counts of a trial.
 
     Args:
-        tried: How many attempts there were.
-        found: How many defects of each kind.
-        defects: What they were, the first ones.
+        tried: Number of attempts.
+        found: Number of defects of each kind.
+        defects: Descriptions of the first ones.
         facts: Other figures, by what they mean: of how much the attempts consisted, how long something took.
     """
 
@@ -60,7 +60,7 @@ class Bench:
 
     Args:
         folder: A folder of its own, which is removed afterwards.
-        attempts: How many attempts to make.
+        attempts: Number of attempts to make.
         seconds: After how many seconds to begin no other attempt.
     """
 
@@ -99,10 +99,10 @@ class Trial:
     """A trial.
 
     Args:
-        title: What is tried, for the table.
-        text: How, for the page.
-        attempts: How often `make soak` tries it.
-        few: How often the test of its machinery tries it.
+        title: Subject of the trial, for the table.
+        text: Description of the trial, for the page.
+        attempts: Number of attempts of `make soak`.
+        few: Number of attempts of the test of its machinery.
         seconds: Its limit of time.
         run: Makes the attempts.
     """

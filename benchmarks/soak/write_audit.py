@@ -37,10 +37,10 @@ def write(file: Path, rows: int, own: list[str], choice: random.Random, *, age: 
 
     Args:
         file: The database.
-        rows: How many.
+        rows: Number of rows.
         own: Runs of this Dagster.
         choice: Makes the choices.
-        age: How many seconds ago the rows ended, at least.
+        age: Minimum seconds since the end of the rows.
     """
     left = rows
     while left > 0:

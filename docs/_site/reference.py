@@ -136,7 +136,7 @@ def options_page() -> str:
             for name, field in model.model_fields.items()
             if name not in known
         ]
-        parts += [f"## {title}", text, table(["option", "accepts", "default", "what it is"], rows)]
+        parts += [f"## {title}", text, table(["option", "accepts", "default", "description"], rows)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -167,7 +167,7 @@ def commands_of(path: str, command: click.Command) -> Iterator[str]:
     context = click.Context(command, info_name=path)
     rows = [parameter_row(each) for each in command.params if not getattr(each, "hidden", False)]
     if rows:
-        yield table(["option or argument", "what it does"], rows)
+        yield table(["option or argument", "description"], rows)
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             inner = command.get_command(context, name)

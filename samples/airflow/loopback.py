@@ -97,9 +97,9 @@ class AirflowServer:
     """An Airflow that runs.
 
     Args:
-        address: Where its web server answers.
+        address: Address of its web server.
         parts: Its processes by name.
-        folder: Where they write.
+        folder: Folder that they write to.
     """
 
     def __init__(self, address: str, parts: Mapping[str, subprocess.Popen[bytes]], folder: Path) -> None:
@@ -113,8 +113,8 @@ class AirflowServer:
 
         Args:
             method: Such as ``GET``.
-            path: What follows `/api/v2/`.
-            body: What to send, as JSON.
+            path: Path after `/api/v2/`.
+            body: Data to send as JSON.
 
         Returns:
             The JSON of its answer.
@@ -138,7 +138,7 @@ class AirflowServer:
 
         Args:
             find: Returns it, or what is false; a server that does not answer yet is the same.
-            what: What is waited for, for the error.
+            what: Name of the awaited event, for the error.
             patience: The most seconds to wait.
 
         Raises:
@@ -176,7 +176,7 @@ def running(home: AirflowFolder, port: int | None = None) -> Iterator[AirflowSer
     """Start the parts of an Airflow, and end all of their processes with the block.
 
     Args:
-        home: Where it works; its database has been made.
+        home: Working folder, with its database.
         port: The port of the web server; by default a free one.
 
     Yields:

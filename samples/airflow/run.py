@@ -82,7 +82,7 @@ def main() -> int:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--home", type=Path, default=Path(".demo-airflow"), help="where to work (default .demo-airflow)"
+        "--home", type=Path, default=Path(".demo-airflow"), help="working folder (default .demo-airflow)"
     )
     parser.add_argument("--generated", action="store_true", help="run the generated DAG files")
     parser.add_argument("--ui", action="store_true", help="open Airflow's UI instead of running the DAGs")

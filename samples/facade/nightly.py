@@ -54,9 +54,11 @@ def night(project: Path, job_id: str) -> list[int]:
 def main(given: Sequence[str] | None = None) -> int:
     """Read the command line, and play a night."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("project", type=Path, help="a copy of samples/starbake; made if it is not there")
+    parser.add_argument("project", type=Path, help="a copy of samples/starbake; made if it is missing")
     parser.add_argument("day", help="2026-11-02, 2026-11-03 or 2026-11-04")
-    parser.add_argument("--broken", help="whose delivery cannot be read: customers, ingredients, orders or products")
+    parser.add_argument(
+        "--broken", help="table whose delivery cannot be read: customers, ingredients, orders or products"
+    )
     arguments = parser.parse_args(given)
     project = arguments.project.resolve()
     prepare(project)

@@ -46,8 +46,8 @@ class KubernetesOptions(JobOptions):
     kubernetes_api: str = Field(default="https://kubernetes.default.svc", description="the address of the API server")
     kubernetes_pod: dict[str, Any] = Field(default={}, description="more fields of the pods, as Kubernetes names them")
     kubernetes_container: dict[str, Any] = Field(default={}, description="more fields of their containers")
-    kubernetes_timeout: float | None = Field(default=None, description="how many seconds a command may take")
-    poll_interval: float = Field(default=10, description="how many seconds to wait between two polls")
+    kubernetes_timeout: float | None = Field(default=None, description="timeout of a command, in seconds")
+    poll_interval: float = Field(default=10, description="seconds between two polls")
 
 
 class KubernetesJobs(RemoteBackend):

@@ -31,9 +31,9 @@ class Ingredient:
 
     Args:
         name: The name on the price list.
-        unit: What the price is for.
+        unit: Unit of the price.
         cents: Euro cents per unit.
-        allergen: Whether it has to be named to customers.
+        allergen: True if it has to be named to customers.
     """
 
     name: str

@@ -22,7 +22,7 @@ PROJECT = "/path/to/your/starlake/project"
 
 def options_table() -> str:
     """Return the table of the options that Airflow has besides those of every job."""
-    rows = ["| option | default | what it is |", "|---|---|---|"]
+    rows = ["| option | default | description |", "|---|---|---|"]
     for name, field in AirflowOptions.model_fields.items():
         if name in AirflowOptions.__annotations__:
             default = "" if field.default is None else f"`{field.default}`"

@@ -42,7 +42,7 @@ def permissions() -> list[list[str]]:
     ]
 
 
-HEAD = ["option", "default", "what it is"]
+HEAD = ["option", "default", "description"]
 TABLES = {
     "permissions": (["service", "call", "permissions"], permissions),
     "options of both": (HEAD, lambda: options_of(GcpOptions, JobOptions)),

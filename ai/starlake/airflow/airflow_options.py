@@ -117,10 +117,10 @@ class AirflowOptions(JobOptions):
     )
 
     retries: Annotated[int, Field(ge=0)] = Field(
-        default=1, description="how often a failed task is tried again; by default as `default_dag_args` says"
+        default=1, description="number of retries of a failed task; by default as in `default_dag_args`"
     )
     retry_delay: Seconds = Field(
-        default=300, description="how many seconds to wait before a retry; by default as `default_dag_args` says"
+        default=300, description="seconds to wait before a retry; by default as in `default_dag_args`"
     )
     end_date: DateOption = Field(default=None, description="the day from which on no run is scheduled any more")
     default_pool: Annotated[str, Field(min_length=1)] = Field(
@@ -130,10 +130,10 @@ class AirflowOptions(JobOptions):
         default={}, description="default arguments of tasks, as the text of a JSON object; durations in seconds"
     )
     max_active_runs: Annotated[int, Field(gt=0)] | None = Field(
-        default=None, description="how many runs of a DAG there may be at once; 3, or 1 where assets start it"
+        default=None, description="limit on concurrent runs of a DAG; 3, or 1 if assets start it"
     )
     pre_load_deferrable: bool = Field(
-        default=True, description="whether a pre-load check waits in the triggerer, so that it takes no slot"
+        default=True, description="let a pre-load check wait in the triggerer, so that it takes no slot"
     )
     sl_schedule_parameter_name: str = Field(
         default="sl_schedule", description="the parameter that names the scheduled date of an asset"

@@ -23,7 +23,7 @@ class LocksRefusedError(StarlakeError):
     Args:
         path: The file or folder to lock.
         error: The error of the operating system.
-        fix: What the user can do.
+        fix: Advice for the user.
     """
 
     def __init__(self, path: Path, error: OSError, *, fix: str) -> None:
@@ -39,7 +39,7 @@ class FileLock:
 
     Args:
         path: The lock file; it is created when missing.
-        fix: What the user can do if the file system refuses locks.
+        fix: Advice for the user if the file system refuses locks.
     """
 
     _file: io.FileIO | None = None
@@ -79,7 +79,7 @@ class FileLock:
         """Release the lock if it is held.
 
         Args:
-            remove: Whether to delete the lock file.
+            remove: True to delete the lock file.
         """
         if self._file is None:
             return
@@ -123,7 +123,7 @@ def check_range_locks(path: Path, *, fix: str) -> None:
 
     Args:
         path: The file that could not be locked. A new file beside it, which no process holds, is locked instead.
-        fix: What the user can do if the file system refuses locks.
+        fix: Advice for the user if the file system refuses locks.
 
     Raises:
         LocksRefusedError: If it does not.

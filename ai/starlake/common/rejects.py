@@ -15,7 +15,7 @@ class RejectLimit:
 
     Args:
         number: Number of rows, or percent of the rows read.
-        percent: Whether the number is a percentage.
+        percent: True if the number is a percentage.
     """
 
     number: Decimal

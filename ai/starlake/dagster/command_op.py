@@ -22,7 +22,7 @@ class CommandBody(Body):
         name: The Starlake name of its table or task.
         assets: The assets to record as materialized when it succeeds.
         outs: The outputs of the op.
-        skippable: Whether downstream ops are skipped if a load found no row.
+        skippable: True if downstream ops are skipped if a load found no row.
         spark_config: Resources of the Spark job.
     """
 

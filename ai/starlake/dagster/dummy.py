@@ -21,7 +21,7 @@ class DummyBody(Body):
         value: The value of the outputs.
         assets: The assets to record as materialized.
         outs: The outputs of the op.
-        only_after_data: Whether to record them only if another op of the run has recorded an asset.
+        only_after_data: True to record them only if another op of the run has recorded an asset.
     """
 
     value: str

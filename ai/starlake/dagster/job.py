@@ -68,7 +68,7 @@ class NodeOptions:
         tags: Tags of the steps.
         pool: The pool whose slots the steps take.
         asset: The keys of the assets that the op materializes, instead of that of its dataset.
-        skip_or_start: Whether downstream ops are skipped if there was nothing to do.
+        skip_or_start: True if downstream ops are skipped if there was nothing to do.
         compute: The compute profile of its command, instead of that of the options.
         assets: Like `asset`, the name in files of Starlake 1.2 and 1.3.
         cron: Not read; files of Starlake 1.2 and 1.3 pass it. A run knows its dates from its partition or its tags.

@@ -301,7 +301,7 @@ def outputs_of(
     Args:
         out: The name of the only output, its definition, or all outputs.
         outs: All outputs.
-        optional: Whether the op may end without them, so that downstream ops are skipped.
+        optional: True if the op may end without them, so that downstream ops are skipped.
 
     Raises:
         StarlakeError: If both are given.

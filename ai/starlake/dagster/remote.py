@@ -130,7 +130,7 @@ class StarlakeDagsterRemoteJob(StarlakeDagsterJob[OptionsT]):
         Args:
             default_id: The name of the op.
             noun: Name of the infrastructure, such as ``cluster``.
-            deletes: Whether to delete it instead of creating it. Then the op has an input ``start`` by default.
+            deletes: True to delete it instead of creating it. Then the op has an input ``start`` by default.
             task_id: Another name of the op.
             **kwargs: See `NodeOptions`.
 
@@ -169,7 +169,7 @@ class InfrastructureBody(Body):
         runner: The runner of the step.
         owner: Returns the executor that creates and deletes it, in the process that runs the op.
         noun: Name of the infrastructure.
-        deletes: Whether to delete it instead of creating it.
+        deletes: True to delete it instead of creating it.
         assets: The assets to record as materialized.
         outs: The outputs of the op.
     """
@@ -238,7 +238,7 @@ class Janitor:
         executor: Creates the sweeper, such as the executor.
         service: Name of the service in the names of sensors.
         where: Place where commands run, for descriptions.
-        also_after_success: Whether a successful run may leave something, for example if its last op was skipped.
+        also_after_success: True if a successful run may leave something, for example if its last op was skipped.
     """
 
     executor: Callable[[], Sweeper]

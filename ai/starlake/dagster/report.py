@@ -19,7 +19,7 @@ class DagsterReporter:
 
     Args:
         log: The log of the op.
-        everything: Whether every line goes to the event log.
+        everything: True if every line goes to the event log.
     """
 
     def __init__(self, log: logging.Logger, *, everything: bool = False) -> None:

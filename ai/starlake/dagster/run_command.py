@@ -52,7 +52,7 @@ class DagsterStep:
 
     Args:
         context: The context of the step.
-        everything: Whether every line of a command goes to the event log.
+        everything: True if every line of a command goes to the event log.
     """
 
     context: OpExecutionContext
@@ -227,7 +227,7 @@ def failures(*, retry: bool = True) -> Iterator[None]:
     """Convert a `StarlakeError` to the failure that Dagster shows, with the known facts as metadata.
 
     Args:
-        retry: Whether a retry may help; see also `may_retry`.
+        retry: True if a retry may help; see also `may_retry`.
 
     Raises:
         Failure: If a `StarlakeError` is raised within the block.
@@ -243,7 +243,7 @@ def failure_of(error: StarlakeError, *, retry: bool = True) -> Failure:
 
     Args:
         error: The error.
-        retry: Whether a retry may help.
+        retry: True if a retry may help.
     """
     cause = error.whole if isinstance(error, TableFailedError) else error
     made = Failure(str(error), metadata=_facts_of_failure(cause), allow_retries=retry and may_retry(error))

@@ -132,7 +132,7 @@ class Engine:
             domains: The domains; all if empty.
             tables: The tables; all if empty.
             files: Files from elsewhere, which are copied to the stage area first.
-            in_place: Whether `files` are loaded in place, into the one table named, and stay there.
+            in_place: True if `files` are loaded in place, into the one table named, and stay there.
             scheduled: The logical date, UTC; the column SCHEDULED_DATE of the audit.
 
         Returns:

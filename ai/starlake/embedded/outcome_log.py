@@ -12,7 +12,7 @@ class OutcomeLog:
     """The outcomes of one command, table by table.
 
     Args:
-        wanted: Whether outcomes are collected, which has a small cost.
+        wanted: True if outcomes are collected, which has a small cost.
     """
 
     def __init__(self, *, wanted: bool = False) -> None:

@@ -124,7 +124,7 @@ class TransformResult:
         tasks: The tasks that ran, in order; more than one only if dependencies ran too.
         text: The output of the command: compiled SQL, the rows of an interactive run, the dependency tree.
         error: The error; None if it succeeded.
-        permanent: Whether a retry cannot help.
+        permanent: True if a retry cannot help.
     """
 
     tasks: tuple[str, ...] = ()

@@ -84,7 +84,7 @@ class Workspace:
 
         Args:
             item: The table or task.
-            writing: Whether rows are written; a database in memory is enough to read some.
+            writing: True if rows are written; a database in memory is enough to read some.
 
         Raises:
             StarlakeError: If its connection is not DuckDB, if one of its options is not supported, or if the database

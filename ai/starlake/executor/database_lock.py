@@ -144,7 +144,7 @@ def note_holder(holder: Path, execution: Execution | None) -> None:
 
     Args:
         holder: The file of the note.
-        execution: Who holds it; None for nobody, which is a blank note.
+        execution: The holder; None for nobody, which is a blank note.
     """
     text = _describe(execution) if execution else ""
     with suppress(OSError):

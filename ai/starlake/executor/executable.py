@@ -26,7 +26,7 @@ def is_embedded_engine(executable: Sequence[str]) -> bool:
     The engine waits for a DuckDB file that another process holds, and keeps the files of a failed load by itself.
 
     Args:
-        executable: What `find_executable` returned.
+        executable: Result of `find_executable`.
     """
     return Path(executable[0]).resolve().name == _OURS or list(executable[-2:]) == ["-m", "ai.starlake.embedded"]
 

@@ -136,7 +136,7 @@ def failure_text(culprit: str, lines: Sequence[str] | None, *, verdict: str = ""
         culprit: The command that failed, and how it ended.
         lines: The lines of an `Excerpt`; None if the output is unknown.
         verdict: The message of the service that ran the command.
-        fix: What the user can do about it.
+        fix: Advice for the user.
     """
     told = [culprit, verdict, f"To fix it: {fix}" if fix else ""]
     if lines and is_error(lines[0]):

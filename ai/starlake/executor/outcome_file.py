@@ -32,7 +32,7 @@ class OutcomeFile:
 
         Args:
             prepared: The command.
-            wanted: Whether the outcomes are wanted.
+            wanted: True if the outcomes are wanted.
         """
         if not wanted:
             yield cls(prepared)

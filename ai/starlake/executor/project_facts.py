@@ -94,7 +94,7 @@ class FactsOfRun:
             root: The root of the project.
             environment: The environment of the command. The job id in it, which differs between commands, does not
                 matter.
-            again: Whether to read the project again, as before a repeated attempt: it may have been corrected.
+            again: True to read the project again, as before a repeated attempt: it may have been corrected.
         """
         key = (run_id, root, frozenset(item for item in environment.items() if item[0] != "SL_JOB_ID"))
         last = self._last

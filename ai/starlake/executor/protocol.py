@@ -51,15 +51,15 @@ class Execution:
         step_key: The step of the run.
         report: Receives progress messages.
         attempt: 0 for the first attempt of this step in this run.
-        resumed: Whether the run continues another one that failed.
+        resumed: True if the run continues another one that failed.
         spark_config: Resources of the Spark job.
         root_run_id: The first of the chain of re-executions that the run belongs to; itself by default.
         job_name: The job of the run, for labels.
-        code_location: Where the job is defined, for labels.
+        code_location: Code location of the job, for labels.
         run_is_ending: Called after an interruption; returns True if the whole run ends, not only this step.
         is_run_over: Called with the id of another run; returns True if it has ended, None if unknown.
-        outcomes: Whether to report the outcome of each table or task.
-        has_python_log: Whether the report also receives Python's log, including logged warnings.
+        outcomes: True to report the outcome of each table or task.
+        has_python_log: True if the report also receives Python's log, including logged warnings.
         on_secrets: Called with the secrets of a command before it runs, for orchestrators that mask their own logs.
         at_end_of_run: Called with what to do when the run ends; it is done only in a process that notices this,
             which the process of a step may not. None if nobody can tell.
@@ -109,7 +109,7 @@ class StarlakeResult:
         log_url: URL of its log.
         tables: The outcome of each table or task, as far as the executor knows; see `Execution.outcomes`.
         sizes: Sizes applied from the command's compute profile, such as ``{"duckdb.threads": "2"}``.
-        warm: Whether it ran in a virtual machine that lives on; None where there is no such thing.
+        warm: True if it ran in a virtual machine that lives on; None where there is no such thing.
     """
 
     duration: float
@@ -203,12 +203,12 @@ class CommandFailedError(StarlakeError):
         command: The command, secrets masked.
         exit_code: Exit code; negative for the signal that ended it.
         tail: The lines that explain the failure, secrets masked; see `Excerpt`. None if its output is unknown.
-        fix: What the user can do about it.
+        fix: Advice for the user.
         log_url: URL of its log.
-        how: How it ended, if the exit code does not tell.
+        how: Description of its end, if the exit code is not enough.
         verdict: Message of the service that ran it, secrets masked.
         tables: The outcome of each table or task, as far as the executor knows; see `Execution.outcomes`.
-        permanent: Whether a retry cannot help; only an executor that knows the error itself can tell.
+        permanent: True if a retry cannot help; only an executor that knows the error itself can tell.
     """
 
     def __init__(

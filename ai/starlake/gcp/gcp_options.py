@@ -21,10 +21,10 @@ class GcpOptions(JobOptions):
         default=None, description="the address of Cloud Storage; see also the variable STORAGE_EMULATOR_HOST"
     )
     poll_interval: Annotated[float, Field(gt=0)] = Field(
-        default=10, description="how many seconds to wait between two polls of what runs on Google Cloud"
+        default=10, description="seconds between two polls of what runs on Google Cloud"
     )
     outage_tolerance: Seconds = Field(
-        default=600, description="for how many seconds calls that Google Cloud does not answer are repeated"
+        default=600, description="seconds for which calls that Google Cloud does not answer are repeated"
     )
     project_copy: str | None = Field(
         default=None,

@@ -35,7 +35,7 @@ class ComputeChoice:
     Args:
         name: The profile.
         where: Place of the choice, for errors: an option, a file with its line, an argument.
-        portable: Whether it is ignored if there are no profiles at all: a project is used in many places.
+        portable: True if it is ignored if there are no profiles at all: a project is used in many places.
     """
 
     name: str

@@ -115,7 +115,7 @@ class CloudRunCompute(ComputeSection):
     cpu: CloudRunCpu | None = Field(default=None, description="CPUs, such as `2` or `500m`")
     memory: CloudRunSize | None = Field(default=None, description="memory, such as `2Gi`")
     timeout: Annotated[int, Field(ge=1, le=7 * 24 * 3600)] | None = Field(
-        default=None, description="how many seconds Google lets a command run; `cloud_run_task_timeout` by default"
+        default=None, description="timeout of a command, in seconds; `cloud_run_task_timeout` by default"
     )
 
 
@@ -149,7 +149,7 @@ class ProcessCompute(ComputeSection):
     cpu_seconds: Count | None = Field(default=None, description="seconds of CPU time of each process")
     open_files: Annotated[int, Field(ge=16)] | None = Field(default=None, description="open files of each process")
     nice: Annotated[int, Field(ge=0, le=19)] | None = Field(
-        default=None, description="how far the command gives way to others: 0 to 19"
+        default=None, description="niceness of the process, 0 to 19: higher values yield more to other processes"
     )
 
 

@@ -140,19 +140,19 @@ class JobOptions(BaseModel):
         default="{SL_DATASETS}/pending/{domain}/{{ds}}.ack",
         description="the ack file; `{{ds}}` is the logical date of the run, `{domain}` the domain",
     )
-    ack_wait_timeout: Seconds = Field(default=3600, description="how many seconds to wait for the ack file")
+    ack_wait_timeout: Seconds = Field(default=3600, description="seconds to wait for the ack file")
     ack_poll_interval: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        default=10, description="how many seconds to wait between two checks for the ack file"
+        default=10, description="seconds between two checks for the ack file"
     )
     pre_load_sensor: bool = Field(
-        default=False, description="whether a pre-load check waits until there is something to load"
+        default=False, description="let a pre-load check wait until there is something to load"
     )
     pre_load_poke_interval: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        default=300, description="how many seconds it then waits between two checks"
+        default=300, description="seconds between two checks of a waiting pre-load check"
     )
-    pre_load_timeout: Seconds = Field(default=3600, description="how many seconds it then waits, before it fails")
+    pre_load_timeout: Seconds = Field(default=3600, description="seconds until a waiting pre-load check fails")
     pre_load_sensor_soft_fail: bool = Field(
-        default=False, description="whether the loads are skipped then, as without a sensor, instead of a failure"
+        default=False, description="skip the loads after `pre_load_timeout` instead of failing"
     )
     pre_load_check: Literal["files", "command"] = Field(
         default="files", description="look for files ourselves, or ask `starlake preload` (Starlake 1.5.15 or higher)"
@@ -164,16 +164,16 @@ class JobOptions(BaseModel):
         default=StarlakeCli(),
         description="the version of the `starlake` command, such as `1.3.0`; the current one by default",
     )
-    retries: Annotated[int, Field(ge=0)] = Field(default=0, description="how often a failed command is tried again")
+    retries: Annotated[int, Field(ge=0)] = Field(default=0, description="number of retries of a failed command")
     retry_delay: Seconds = Field(
-        default=300, description="how many seconds to wait before the first retry; doubled each time, with jitter"
+        default=300, description="seconds to wait before the first retry; doubled each time, with jitter"
     )
     pool: str | None = Field(
         default=None, description="the pool whose slots steps that run commands take, to limit how many run at once"
     )
     max_rejected: LimitOption | None = Field(
         default=None,
-        description="how many rows of a load may be rejected, such as `5` or `10%`, before its step fails; "
+        description="number or percentage of rows that a load may reject before its step fails, such as `5` or `10%`; "
         "by default a file of which all rows are rejected fails it",
     )
     timezone: ZoneOption = Field(
@@ -188,14 +188,14 @@ class JobOptions(BaseModel):
     )
     event_log_lines: Literal["important", "all"] = Field(
         default="important",
-        description="which lines of a command's output go to the event log too: warnings and errors, or all",
+        description="lines of a command's output that also go to the event log: warnings and errors, or all",
     )
     duckdb_lock: str = Field(
         default="auto",
         description="one writer at a time on a DuckDB file: `auto` (a lock beside it; the embedded engine needs none), "
         "`off`, or the path of a lock",
     )
-    duckdb_lock_timeout: Seconds = Field(default=3600, description="how many seconds to wait for another writer")
+    duckdb_lock_timeout: Seconds = Field(default=3600, description="seconds to wait for another writer")
     spark_executor_memory: str = Field(default="11g", description="memory per Spark executor")
     spark_executor_cores: Annotated[int, Field(gt=0)] = Field(default=4, description="cores per Spark executor")
     spark_executor_instances: Annotated[int, Field(gt=0)] = Field(default=1, description="number of Spark executors")
@@ -215,7 +215,7 @@ class JobOptions(BaseModel):
         Args:
             options: The user's options; None means not given. Mappings under names that are not options are the options
                 of single tasks.
-            warn: Whether to warn about names that nothing reads.
+            warn: True to warn about names that nothing reads.
 
         Raises:
             StarlakeError: If a value is of the wrong type; all such options are named, with their accepted values.

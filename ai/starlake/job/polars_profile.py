@@ -78,7 +78,7 @@ class PolarsProfile(ComputeSection):
         default=None, description="the path of a `requirements.txt` to install on the machines"
     )
     connection_mode: Literal["direct", "proxy"] | None = Field(
-        default=None, description="how queries are sent: to the machines, or through Polars' servers"
+        default=None, description="way that queries take: directly to the machines, or through Polars' servers"
     )
     labels: tuple[Annotated[str, Field(min_length=1, max_length=32)], ...] = Field(
         default=(), description="labels of the machines, besides `starlake` and the id of the run"
@@ -87,7 +87,7 @@ class PolarsProfile(ComputeSection):
         default=None, description="the log level of the machines"
     )
     idle_timeout_mins: Annotated[int, Field(ge=_SHORTEST_TIMEOUT)] = Field(
-        default=_SHORTEST_TIMEOUT, description="Polars Cloud stops machines that were idle for so many minutes"
+        default=_SHORTEST_TIMEOUT, description="idle minutes after which Polars Cloud stops the machines"
     )
     insecure: bool | None = Field(default=None, description="send queries without TLS")
     env_vars: Annotated[dict[str, EnvironmentValue], BeforeValidator(_variables)] = Field(
@@ -95,7 +95,7 @@ class PolarsProfile(ComputeSection):
     )
     results: Name | None = Field(
         default=None,
-        description="where results are written for the way back, such as `s3://bucket/folder`; by default the "
+        description="location for results on their way back, such as `s3://bucket/folder`; by default the "
         "temporary storage of the workspace",
     )
     client_id: Annotated[EnvironmentValue, BeforeValidator(_reference)] | None = Field(

@@ -19,7 +19,7 @@ def check_sections(options: Mapping[str, Any], known: Collection[str], where: st
         options: Options by name, and sections, which are mappings.
         known: The valid names of sections.
         where: Description of the names, for the error message.
-        strict: Whether every other name is an error; otherwise only a name similar to a known one is.
+        strict: True if every other name is an error; otherwise only a name similar to a known one is.
 
     Returns:
         The other names that are not errors; empty if `strict`.

@@ -15,20 +15,20 @@ class AssetOptions(JobOptions):
 
     stage: bool = Field(
         default=True,
-        description="whether materializing a table first stages the files that wait for it in the landing area",
+        description="stage the files that wait in the landing area before a table is loaded",
     )
     partitions: Literal["schedule", "none"] = Field(
         default="schedule",
-        description="which partitions tables and tasks have: the intervals of their `schedule`, or `none`",
+        description="partitions of tables and tasks: the intervals of their `schedule`, or `none`",
     )
     backfill_policy: Literal["multi_run", "single_run"] = Field(
         default="multi_run",
-        description="whether a backfill runs each partition by itself, or one run makes all (`single_run`); the latter "
+        description="division of a backfill: a run for each partition, or one for all (`single_run`); the latter "
         "holds for tasks that use the data interval",
     )
     first_partition_timeout: Seconds = Field(
         default=3600,
-        description="how many seconds a partition waits while another run makes the first one of its table",
+        description="seconds that a partition waits while another run makes the first one of its table",
     )
     automation: Literal["eager", "none"] = Field(
         default="eager",
@@ -37,17 +37,17 @@ class AssetOptions(JobOptions):
     )
     nothing_to_load: Literal["materialize", "skip", "fail"] = Field(
         default="materialize",
-        description="what a table does for which no file waits: record a materialization without new rows, skip what "
+        description="behavior of a table without a waiting file: record a materialization without new rows, skip what "
         "is downstream, or fail",
     )
     file_sensor_tables: Annotated[int, Field(gt=0)] = Field(
         default=100,
-        description="for how many tables the file sensor asks at most in a tick; the others wait for the next",
+        description="maximum number of tables that the file sensor checks per tick; the others wait for the next",
     )
     file_sensor_interval: Annotated[int, Field(gt=0)] = Field(
-        default=30, description="how many seconds the file sensor waits between two ticks"
+        default=30, description="seconds between two ticks of the file sensor"
     )
     file_settle_seconds: Seconds = Field(
         default=10,
-        description="how long a file must not have been written before the file sensor counts it; 0 for not at all",
+        description="seconds without a write after which the file sensor counts a file; 0 to count it at once",
     )

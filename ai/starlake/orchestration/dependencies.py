@@ -211,7 +211,7 @@ class StarlakeDependencies(Sequence[StarlakeDependency]):
         A node that occurs only as a predecessor has no tree of its own.
 
         Args:
-            run_dependencies_first: Whether all dependencies of the transforms are run; otherwise only the transforms.
+            run_dependencies_first: True if all dependencies of the transforms are run; otherwise only the transforms.
         """
         chosen = self._all if run_dependencies_first else {root.name: root for root in self.dependencies}
         nodes = {name: TreeNodeMixin(name, dependency) for name, dependency in chosen.items()}

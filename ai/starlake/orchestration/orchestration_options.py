@@ -75,16 +75,16 @@ class OrchestrationOptions(JobOptions):
     )
     catchup: bool = Field(
         default=False,
-        description="whether ticks that were missed are made up for, and a sensor's first tick starts runs for all "
+        description="make up for missed ticks, and let a sensor's first tick start runs for all "
         "intervals since `start_date`",
     )
     default_status: Annotated[Literal["stopped", "running"], BeforeValidator(_lowered)] = Field(
         default="stopped",
-        description="whether schedules and sensors are `running` or `stopped` until somebody switches them",
+        description="status of schedules and sensors, `running` or `stopped`, until somebody switches them",
     )
     missed_intervals: Annotated[Literal["run", "skip"], BeforeValidator(_lowered)] = Field(
         default="run",
-        description="what happens when data of several intervals came between two ticks of a sensor: `run` each, or "
+        description="reaction to data of several intervals between two ticks of a sensor: `run` each, or "
         "`skip` all but the newest, which the tick's log names",
     )
     cron_period_frequency: Annotated[Literal["day", "week", "month", "year"], BeforeValidator(_lowered)] = Field(
@@ -93,22 +93,22 @@ class OrchestrationOptions(JobOptions):
     run_dependencies_first: bool = Field(
         default=False,
         validation_alias=AliasChoices("run_dependencies_first", "load_dependencies"),
-        description="whether a transform's job runs what it depends on first, loads included, or waits for it",
+        description="run the dependencies of a transform first in its job, loads included, instead of waiting for them",
     )
     dataset_triggering_strategy: str = Field(
-        default="any", description="which datasets start a pipeline: `any`, `all`, or an expression as in `a & (b | c)`"
+        default="any", description="datasets that start a pipeline: `any`, `all`, or an expression as in `a & (b | c)`"
     )
     optional_dataset_enabled: bool = Field(
-        default=False, description="whether datasets that are slower than the data cycle are not waited for"
+        default=False, description="do not wait for datasets that are slower than the data cycle"
     )
-    data_cycle_enabled: bool = Field(default=False, description="whether datasets count by data cycle")
+    data_cycle_enabled: bool = Field(default=False, description="count datasets by data cycle")
     data_cycle: CycleOption = Field(
         default=None,
         description=f"the data cycle: {', '.join(f'`{name}`' for name in CYCLES)}, or a cron expression; "
         "when unset, the most frequent one of the datasets",
     )
     beyond_data_cycle_enabled: bool = Field(
-        default=True, description="whether an update outside of the cycle counts where its freshness allows it"
+        default=True, description="count an update outside of the cycle if the dataset's freshness allows it"
     )
     min_timedelta_between_runs: Seconds = Field(
         default=900, description="the least seconds from one run that data started to the next"

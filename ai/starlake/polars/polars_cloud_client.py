@@ -144,8 +144,8 @@ class PolarsCloudClient:
 
         Args:
             culprit: The problem if the call fails.
-            fix: What the user can do.
-            transient: Whether the same call may succeed later.
+            fix: Advice for the user.
+            transient: True if the same call may succeed later.
         """
         try:
             yield

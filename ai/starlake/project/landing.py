@@ -139,7 +139,7 @@ class FileRules:
         Args:
             names: The names of the files; at least one.
             folder: Their folder.
-            what_becomes: What happens to them, such as ``they stay there``.
+            what_becomes: Clause about what happens to them, such as ``they stay there``.
         """
         named = [f"{printable(name)}{self._hint(name)}" for name in names[:_MOST_NAMED]]
         more = [f"and {len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else []

@@ -265,10 +265,10 @@ class Project:
         Args:
             text: The template.
             extra: Variables that take precedence over those of the project.
-            macros: Whether the macros of the project can be called.
+            macros: True if the macros of the project can be called.
             label: Description of the template, for error messages.
             file: Its file, for error messages.
-            planned: Whether it is rendered before it runs, so that variables of a run may have any value.
+            planned: True if it is rendered before it runs, so that variables of a run may have any value.
 
         Returns:
             The rendered string.

@@ -132,7 +132,7 @@ def read_settings(
         root: Folder or URI of the project; ``~`` is not expanded.
         environment: The environment; the one of the process by default.
         options: The values of ``--options``: variables that take precedence over all others.
-        strict: Whether an unknown key of the application is an error, as in Starlake.
+        strict: True if an unknown key of the application is an error, as in Starlake.
         files: The file layer.
 
     Raises:

@@ -243,7 +243,7 @@ class ContractBench:
         Args:
             step: The step. A backend may mistake a second command of one attempt for the first one.
             attempt: 0 for the first attempt.
-            outcomes: Whether the outcome of each table or task is wanted.
+            outcomes: True if the outcome of each table or task is wanted.
         """
         return Execution(self.run_id, step, self.report, attempt, outcomes=outcomes)
 
@@ -303,7 +303,7 @@ class ExecutorContract:
         exit_codes: Exit codes of commands that the executor has to report. A negative or lost exit code never counts as
             a success.
         patience: Seconds until an interrupted command has ended.
-        reports_outcomes: Whether the executor reports the outcome of each table and task: counts, files, reasons for
+        reports_outcomes: True if the executor reports the outcome of each table and task: counts, files, reasons for
             rejects and results of expectations, of those that failed, too. Its commands are then the engine's own,
             because the executable of the bench does not support expectations.
     """
@@ -669,7 +669,7 @@ def interrupted_when(begun: Callable[[], bool], *, within: float = 120.0) -> Ite
     """Interrupt the main thread, by a signal handler, as soon as a condition holds.
 
     Args:
-        begun: Tells whether it is. What it raises ends the wait, and is raised after the block.
+        begun: Returns True if it is. An error that it raises ends the wait, and is raised after the block.
         within: Seconds after which it is no longer waited for: the thread is interrupted then, too.
     """
 

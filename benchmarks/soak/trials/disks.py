@@ -47,7 +47,7 @@ class _Loads:
 
     Args:
         shop: The shop.
-        tally: What is found.
+        tally: Receives what is found.
     """
 
     def __init__(self, shop: Shop, tally: Tally) -> None:

@@ -48,8 +48,8 @@ class _Mirroring:
 
     Args:
         bench: The trial.
-        mirror: Whether runs are mirrored as runs or events.
-        rows: How many rows come.
+        mirror: True if runs are mirrored as runs or events.
+        rows: Number of rows that are added.
     """
 
     def __init__(self, bench: Bench, mirror: str, rows: int) -> None:

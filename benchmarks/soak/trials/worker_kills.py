@@ -80,7 +80,7 @@ class _Runs:
         location: The code location.
         server: Its `dagster dev`.
         instance: Its home, as Dagster sees it.
-        tally: What is found.
+        tally: Receives what is found.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Whose end ends warm servers, as real runs of Dagster see it."""
+"""Lifetimes of warm servers in real runs of Dagster: the run, or the code location."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class StarlakeInfrastructureOperator(InterruptibleOperator):
         runner: The runner of the step.
         maker: Returns the executor that creates and deletes it, in the process that runs the task.
         noun: Name of the infrastructure, such as ``cluster``.
-        deletes: Whether to delete it instead of creating it.
+        deletes: True to delete it instead of creating it.
         **kwargs: Arguments of every operator.
     """
 

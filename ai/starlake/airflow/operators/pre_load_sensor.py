@@ -59,7 +59,7 @@ class StarlakePreLoadSensor(BaseSensorOperator, SkipMixin):
         tables: The tables whose files are considered; all of the domain if empty.
         strategy: The strategy; not ``none``.
         check: The check, in place of the one for the strategy and the options.
-        deferrable: Whether it waits in the triggerer; if not, the task is rescheduled. Neither takes a slot.
+        deferrable: True if it waits in the triggerer; if not, the task is rescheduled. Neither takes a slot.
         **kwargs: Arguments of every operator.
 
     Raises:

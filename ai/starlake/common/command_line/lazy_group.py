@@ -49,8 +49,8 @@ def program(name: str, modules: Mapping[str, str], **attributes: Any) -> click.C
 
     Args:
         name: The name of the program.
-        modules: Where each command is, as ``module:attribute``.
-        **attributes: What `click.Group` takes.
+        modules: Location of each command, as ``module:attribute``.
+        **attributes: Arguments of `click.Group`.
     """
     version = click.version_option(package_name="starlake-jobs", prog_name=name, message="%(prog)s %(version)s")
     return version(LazyGroup(name, modules, **attributes))

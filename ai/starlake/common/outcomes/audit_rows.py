@@ -23,7 +23,7 @@ class AuditRow:
         paths: The files of a load, separated by commas; the name of a task.
         domain: The DOMAIN.
         table: The SCHEMA: the name of the table or task.
-        success: Whether it succeeded.
+        success: True if it succeeded.
         counts: Rows that a load read, accepted and rejected; None for a task, or if nothing was counted.
         started: Start time in UTC.
         duration: Seconds.

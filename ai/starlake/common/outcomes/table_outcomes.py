@@ -17,7 +17,7 @@ class StarlakeCounts:
         accepted: Rows accepted.
         rejected: Rows rejected.
         warnings: Number of warnings.
-        files: Whether it read any file, even one without rows; None if the command does not report it.
+        files: True if it read any file, even one without rows; None if the command does not report it.
         lost_files: Number of its ingestions that accepted no row and rejected some; at least as many files.
     """
 
@@ -60,7 +60,7 @@ class CheckOutcome:
 
     Args:
         expect: The expectation, as in the YAML.
-        success: Whether the data meets it; False if its query fails, None if unknown.
+        success: True if the data meets it; False if its query fails, None if unknown.
         count: The number that its query returned; None if it did not return a number, or failed.
         error: Error of its query.
         rows: The first rows that violate it, column by column, as shortened text; only where the expectation counts

@@ -21,7 +21,7 @@ def resolve_environment(
 
     Args:
         environment: Strings and references by name.
-        renew: Whether to fetch known values again, because an earlier attempt failed, possibly because of them.
+        renew: True to fetch known values again, because an earlier attempt failed, possibly because of them.
 
     Returns:
         The strings by name, and the secrets among them: those that came from references.
@@ -46,7 +46,7 @@ def resolved_text(value: Any, *, label: str, renew: bool = False) -> tuple[str, 
     Args:
         value: A string, or a reference to one as `reference_of` reads it.
         label: Purpose of the value, such as ``option audit``, for error messages.
-        renew: Whether to fetch a known value again, because it was refused.
+        renew: True to fetch a known value again, because it was refused.
 
     Returns:
         The string, and a redactor. It masks passwords of URLs in a plain string, and the whole value of a fetched

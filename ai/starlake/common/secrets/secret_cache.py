@@ -60,7 +60,7 @@ class SecretCache:
 
         Args:
             reference: The reference; an unhashable one is fetched each time.
-            renew: Whether to fetch it again, because the known value was refused.
+            renew: True to fetch it again, because the known value was refused.
 
         Raises:
             StarlakeError: If there is no such value, or if its store did not answer.

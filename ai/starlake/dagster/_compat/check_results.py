@@ -64,7 +64,7 @@ def report_check(result: AssetCheckResult, instance: DagsterInstance, *, blockin
     Args:
         result: The result, with asset and name.
         instance: The instance to record it in.
-        blocking: Whether the check blocks.
+        blocking: True if the check blocks.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Dagster 1.9 warns that this may change
@@ -80,7 +80,7 @@ def evaluation_of(
         result: The result, with asset and name.
         instance: The instance with the last materialization of the asset, which the result refers to; None for the
             materialization of the recording run.
-        blocking: Whether the check blocks.
+        blocking: True if the check blocks.
     """
     made: Any = getattr(dagster, "AssetCheckEvaluation", None)
     if made is None:  # Dagster 1.9 and 1.10

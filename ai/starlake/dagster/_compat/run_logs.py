@@ -43,7 +43,7 @@ class CheckRecord:
     Args:
         asset_key: The asset.
         name: The check.
-        passed: Whether it passed.
+        passed: True if it passed.
         severity: ``WARN`` or ``ERROR``.
         description: Its description.
         metadata: Its metadata.

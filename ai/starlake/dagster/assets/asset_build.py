@@ -49,18 +49,18 @@ class AssetBuild:
         items: The selected items, each after its dependencies.
         sl_job: The job with the executor and the options.
         name: Prefix of the names of jobs, schedules and sensors.
-        batched: Whether items share steps: False for a step each, True for a step per domain, ``project`` for one.
-        schedules: Whether there are schedules.
-        sensors: Whether there are sensors.
-        checks: Whether there are checks.
-        rejects: Whether rejected rows are assets of their own.
+        batched: True if items share steps: False for a step each, True for a step per domain, ``project`` for one.
+        schedules: True if there are schedules.
+        sensors: True if there are sensors.
+        checks: True if there are checks.
+        rejects: True if rejected rows are assets of their own.
         partitions_def: The partitions of all items; by default the intervals of their schedules.
         pool: The pool of the steps; by default that of the job.
         retry_policy: Retry policy of the steps; by default that of the job's options.
-        backfill_policy: How backfills are divided into runs, if the items have partitions.
+        backfill_policy: Division of backfills into runs, if the items have partitions.
         op_tags: Further tags of the steps.
         compute: The compute profile of all items, which overrides options and metadata.
-        runs_elsewhere: Whether the job is known only when a step runs.
+        runs_elsewhere: True if the job is known only when a step runs.
         overrides: Options in place of those of the job.
         command_options: Substitutions for all commands, in addition to those of the project.
         function: Function that each step calls instead of running the commands of its items.

@@ -48,11 +48,11 @@ def starlake_assets(
         translator: Creates the specs of assets and checks.
         asset_prefix: Prefix of the keys of all assets that the project makes.
         partitions_def: The partitions of all assets.
-        backfill_policy: How backfills are divided into runs.
+        backfill_policy: Division of backfills into runs.
         pool: The pool whose slots the step takes.
         retry_policy: Retry policy of the step.
         op_tags: Further tags of the step.
-        checks: Whether expectations become checks.
+        checks: True if expectations become checks.
         compute: The compute profile of all commands, which overrides metadata.
 
     Returns:

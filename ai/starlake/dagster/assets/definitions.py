@@ -54,12 +54,12 @@ def build_starlake_definitions(
         exclude: The tables and tasks to exclude.
         asset_prefix: Prefix of the keys of all assets that the project makes.
         batched: False for a step per table or task, True for a step per domain, ``project`` for one step.
-        schedules: Whether schedules of the project become jobs and schedules. Partitions exist anyway, unless the
+        schedules: True if schedules of the project become jobs and schedules. Partitions exist anyway, unless the
             option `partitions` is ``none``.
-        sensors: Whether to add a sensor that loads files when they arrive, and sensors that clean up after runs on a
+        sensors: True to add a sensor that loads files when they arrive, and sensors that clean up after runs on a
             service such as Dataproc.
-        checks: Whether expectations become checks.
-        rejects: Whether rejected rows are assets of their own, with a job that replays them.
+        checks: True if expectations become checks.
+        rejects: True if rejected rows are assets of their own, with a job that replays them.
         compute: The compute profile of all commands, which overrides options and metadata.
 
     Raises:

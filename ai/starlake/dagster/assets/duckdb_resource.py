@@ -30,7 +30,7 @@ class StarlakeDuckDB(ConfigurableResource[Any]):
     """
 
     database: str = Field(description="the path of the DuckDB file, as in the url of the project's connection")
-    timeout: float = Field(default=3600, description="how many seconds to wait for the file")
+    timeout: float = Field(default=3600, description="seconds to wait for the file")
 
     @contextmanager
     def get_connection(self) -> Iterator[DuckDBPyConnection]:

@@ -23,7 +23,7 @@ class StarlakeResource(ConfigurableResource[Any]):
 
     executor: str = Field(
         default="embedded",
-        description="where commands run: embedded, shell, warm, dataproc, cloud_run, or a class such as "
+        description="executor of commands: embedded, shell, warm, dataproc, cloud_run, or a class such as "
         "my_package.MyJob",
     )
     options: dict[str, Any] = Field(default={}, description="the options of the job; secrets by reference")

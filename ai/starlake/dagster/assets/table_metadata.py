@@ -28,7 +28,7 @@ def table_metadata(item: ProjectItem, *, code_references: bool) -> Iterator[tupl
 
     Args:
         item: The item.
-        code_references: Whether to add its source files and lines.
+        code_references: True to add its source files and lines.
     """
     yield "dagster/table_name", item.table_name
     yield "starlake/name", item.full_name

@@ -25,9 +25,9 @@ class DagsterStarlakeTranslator:
     A prefix is added after the translation.
 
     Args:
-        views_as_virtual: Whether views are virtual assets, which Dagster does not materialize; only if Dagster has
+        views_as_virtual: True if views are virtual assets, which Dagster does not materialize; only if Dagster has
             them.
-        code_references: Whether assets have their source files and lines.
+        code_references: True if assets have their source files and lines.
     """
 
     def __init__(self, *, views_as_virtual: bool = False, code_references: bool = True) -> None:

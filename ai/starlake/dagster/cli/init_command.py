@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     type=click.Choice(["embedded", "shell", "warm", "dataproc", "cloud_run"]),
     default="embedded",
     show_default=True,
-    help="Where loads and tasks run: on the embedded engine, as processes of the command starlake, in a Java virtual "
+    help="Run loads and tasks on the embedded engine, as processes of the command starlake, in a Java virtual "
     "machine that they share, as Spark jobs of Dataproc, or as executions of a Cloud Run job.",
 )
 def init(folder: Path, executor: ProjectExecutor) -> None:

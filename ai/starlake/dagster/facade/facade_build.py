@@ -31,7 +31,7 @@ class FacadeSettings:
 
     Args:
         audit: The database of the audit: a DuckDB file, an SQLAlchemy URL, or a reference to either.
-        tracking: How outside runs are found.
+        tracking: Rules by which outside runs are found.
         links: The links to logs.
         timezone: The time zone of the audit's timestamps.
         interval_seconds: Seconds between two ticks of the sensor.
@@ -60,8 +60,8 @@ class FacadeBuild:
         settings: The settings of the facade.
         assets: The selected items, and their specs.
         environment: The name of the environment.
-        mirror: How outside runs are mirrored: as runs, as events without a run, or not at all.
-        sensor_runs: Whether the sensor runs by default.
+        mirror: Form in which outside runs are mirrored: runs, events without a run, or nothing.
+        sensor_runs: True if the sensor runs by default.
         name: Prefix of the names of jobs and sensors.
         remake: Creates the definitions again, from the current project.
     """

@@ -45,7 +45,7 @@ class ReloadReport:
 
     Args:
         message: The message.
-        reloaded: Whether the code location was reloaded now, so that the next tick has the new definitions.
+        reloaded: True if the code location was reloaded now, so that the next tick has the new definitions.
     """
 
     message: str

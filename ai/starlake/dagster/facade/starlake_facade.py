@@ -131,7 +131,7 @@ class StarlakeDagsterFacade:
             environment: Selects ``env.{environment}.sl.yml`` of the project, and is part of the names of jobs and
                 sensor. By default that of ``SL_ENV``, else ``default``, which selects no file.
             asset_prefix: Prefix of the keys of all assets that the project makes.
-            enable_sensor_by_default: Whether the sensor runs by default.
+            enable_sensor_by_default: True if the sensor runs by default.
             mirror: ``runs`` to show each outside run as a Dagster run, ``events`` to record its outcomes without one;
                 None for neither, and no sensor.
             translator: Creates the specs of assets and checks.

@@ -30,12 +30,12 @@ class StarlakeDataprocResource(DataprocResource):
     ERROR as one in creation. Within an op the client uses the cluster of the run.
     """
 
-    one_per_run: bool = Field(description="Whether each run has a cluster of its own, named after it.")
+    one_per_run: bool = Field(description="Give each run its own cluster, named after the run.")
     endpoint: str | None = Field(default=None, description="The address of Dataproc; by default that of the region.")
     impersonate: str | None = Field(default=None, description="The service account on whose behalf it is called.")
-    poll_interval: float = Field(default=10, description="How many seconds to wait between two polls.")
-    create_timeout: float = Field(default=1800, description="How many seconds the creation of a cluster may take.")
-    tolerance: float = Field(default=600, description="For how many seconds unanswered calls are repeated.")
+    poll_interval: float = Field(default=10, description="Seconds between two polls.")
+    create_timeout: float = Field(default=1800, description="Timeout for the creation of a cluster, in seconds.")
+    tolerance: float = Field(default=600, description="Seconds for which unanswered calls are repeated.")
 
     @classmethod
     def of(cls, settings: DataprocOptions, config: StarlakeDataprocClusterConfig) -> StarlakeDataprocResource:

@@ -33,7 +33,7 @@ class Steps:
     Args:
         names: The names of all steps.
         working: The names of those that load or transform.
-        dry: Whether commands are shown instead of run.
+        dry: True if commands are shown instead of run.
         listener: Called for each step that starts or ends.
     """
 

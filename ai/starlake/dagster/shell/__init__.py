@@ -31,7 +31,7 @@ class ShellOptions(WarmOptions):
     """The options of `StarlakeDagsterShellJob`."""
 
     shell_runner: Literal["process", "dagster-shell"] = Field(
-        default="process", description="what starts processes: ours, or the package dagster-shell (docs/shell.md)"
+        default="process", description="library that starts processes: ours, or dagster-shell (docs/shell.md)"
     )
 
     def _check(self) -> None:

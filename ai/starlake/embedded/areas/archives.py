@@ -40,7 +40,7 @@ class Member:
         name: File name without folders; folders within the archive are ignored.
         size: Size in bytes according to the archive; None if unknown.
         open: Opens the file.
-        is_file: Whether it is a plain file, and not a link or a device.
+        is_file: True if it is a plain file, and not a link or a device.
     """
 
     name: str

@@ -168,7 +168,7 @@ def recover(area: Path, fits: Fits, *, locked: bool) -> list[Delivered]:
     Args:
         area: The stage area of a domain.
         fits: Returns True for another name that a file may have.
-        locked: Whether the area is locked. Otherwise young folders may belong to another command.
+        locked: True if the area is locked. Otherwise young folders may belong to another command.
 
     Returns:
         The files that were delivered to the stage area.

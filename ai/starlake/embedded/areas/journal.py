@@ -42,7 +42,7 @@ class Journal:
         stage: The stage area of the domain.
         names: The names of the files.
         archive: Folder for loaded files; None to delete them.
-        replayed: Whether the files come from the replay area, which `stage` is then; their names match no pattern.
+        replayed: True if the files come from the replay area, which `stage` is then; their names match no pattern.
     """
 
     path: Path

@@ -22,7 +22,7 @@ def settle_unfinished(workspace: Workspace, domain: Domain, *, everything: bool)
     Args:
         workspace: The workspace, with the open databases of the domain's tables and their turns.
         domain: The domain, with the selected tables.
-        everything: Whether these are all of its tables.
+        everything: True if these are all of its tables.
 
     Raises:
         StarlakeError: If a journal cannot be read, or if a file cannot be moved back.

@@ -77,7 +77,7 @@ class _Rules:
     Args:
         project: The project.
         domain: The domain, with the selected tables.
-        every_table: Whether these are all of its tables.
+        every_table: True if these are all of its tables.
     """
 
     def __init__(self, project: Project, domain: Domain, *, every_table: bool) -> None:
@@ -123,7 +123,7 @@ class _Staging:
     Args:
         project: The project.
         domain: The domain, with the selected tables.
-        every_table: Whether these are all of its tables.
+        every_table: True if these are all of its tables.
 
     Raises:
         StarlakeError: If the domain has no landing area.

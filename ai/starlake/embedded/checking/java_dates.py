@@ -24,11 +24,11 @@ class DateFormat:
     Args:
         regex: RE2 expression that the whole string must match.
         format: Format for DuckDB's ``strptime``.
-        has_zone: Whether the string has an offset or a time zone, so that `format` gives an instant instead of a local
+        has_zone: True if the string has an offset or a time zone, so that `format` gives an instant instead of a local
             time.
-        exact: Whether ``strftime`` restores every string that ``strptime`` reads; ``%j`` reads day 366 of any year.
+        exact: True if ``strftime`` restores every string that ``strptime`` reads; ``%j`` reads day 366 of any year.
         century: Expression with two groups, between which the century of a two-digit year is missing.
-        weekday: Whether the string may contain the day of the week, which must then be correct.
+        weekday: True if the string may contain the day of the week, which must then be correct.
     """
 
     regex: str

@@ -115,8 +115,8 @@ class Nesting:
         lookup: Finds the type of an attribute.
         column: Returns the DuckDB type of a field.
         check: Returns the check of strings of a type.
-        with_value: Whether error messages end with the value at fault.
-        empty_is_null: Whether an empty string is null.
+        with_value: True if error messages end with the value at fault.
+        empty_is_null: True if an empty string is null.
     """
 
     def __init__(

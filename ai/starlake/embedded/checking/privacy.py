@@ -28,7 +28,7 @@ class Algorithm:
     Args:
         name: Its name in upper case.
         text: Returns the SQL of the hidden string for the SQL of the string.
-        numeric: Whether it works on numbers instead of strings.
+        numeric: True if it works on numbers instead of strings.
     """
 
     name: str

@@ -51,7 +51,7 @@ class RawRows:
         cells: The raw column of each attribute of the table; None if the file does not have the attribute.
         fallback: Returns a slower query of the same columns, for a file that `query` cannot read.
         header: The line above the rows of the file; None if the format has none.
-        has_problems: Whether `query` has `PROBLEM_COLUMN` too: the problem of a row, null if it has none.
+        has_problems: True if `query` has `PROBLEM_COLUMN` too: the problem of a row, null if it has none.
         warnings: Problems of the file that lose no row.
         lines: Finds the lines of its rows; None if the format has no lines.
         explain: Explains DuckDB's error about the file; returns None if it finds no problem.

@@ -17,7 +17,7 @@ class RejectTexts:
         attribute: The attribute.
         kind: Its type; a struct has none.
         path: SQL of the path of the value: a constant at the top of a table, computed within an array.
-        with_value: Whether the messages end with the value at fault.
+        with_value: True if the messages end with the value at fault.
     """
 
     attribute: Attribute

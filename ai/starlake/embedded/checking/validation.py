@@ -62,8 +62,8 @@ class Validator:
     Args:
         table: The table.
         types: The project's types by name.
-        reject_with_value: Whether error messages show the value at fault.
-        keep_records: Whether checked rejects keep the original row of the file, as `RECORD_COLUMN`.
+        reject_with_value: True if error messages show the value at fault.
+        keep_records: True if checked rejects keep the original row of the file, as `RECORD_COLUMN`.
         as_text: Names of scalar attributes that read JSON objects and arrays as strings.
 
     Raises:

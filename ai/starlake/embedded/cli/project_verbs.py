@@ -27,7 +27,7 @@ def _written(session: Session, text: str, output: str | None) -> str:
 @click.command("lineage")
 @click.option("--task", "tasks", default="", callback=names, metavar="A.B,C", help="Tasks, or domains of tasks.")
 @click.option("--all", "everything", is_flag=True, help="All tasks of the project.")
-@click.option("--objects", default="task,table", callback=names, metavar="A,B", help="What to show: task,table.")
+@click.option("--objects", default="task,table", callback=names, metavar="A,B", help="Items to show: task,table.")
 @click.option("--print", "printed", is_flag=True, help="Print names, each further in than what reads it; the default.")
 @click.option("--json", "as_json", is_flag=True, help="A diagram as JSON: items, relations, columns.")
 @click.option("--deps", is_flag=True, help="The nested dependency tree as JSON, as generated DAG files have it.")
@@ -69,7 +69,7 @@ def lineage(
 
 
 @click.command("dag-generate")
-@click.option("--outputDir", "folder", metavar="DIR", help="Where to write; metadata/.build/dags by default.")
+@click.option("--outputDir", "folder", metavar="DIR", help="Folder to write to; metadata/.build/dags by default.")
 @click.option("--clean", is_flag=True, help="Remove all other files of that folder.")
 @click.option("--tags", default="", callback=names, metavar="A,B", help="Only tables and tasks with one of these tags.")
 @click.option("--tasks", is_flag=True, help="Only files that run tasks.")
@@ -111,7 +111,7 @@ def dag_generate(
 @click.option("--input", "file", required=True, metavar="FILE", help="The sample: CSV, JSON or Parquet.")
 @click.option("--domain", default="", help="The domain; the name of the sample's folder by default.")
 @click.option("--table", default="", help="The table; the sample's name without dates and numbers by default.")
-@click.option("--outputDir", "folder", metavar="DIR", help="Where domains' folders are; metadata/load by default.")
+@click.option("--outputDir", "folder", metavar="DIR", help="Folder of the domains' folders; metadata/load by default.")
 @click.option("--format", "format_", metavar="FORMAT", help="DSV, JSON, JSON_ARRAY, JSON_FLAT or PARQUET.")
 @click.option("--encoding", default="UTF-8", help="The encoding of a text file; UTF-8 by default.")
 @click.option(

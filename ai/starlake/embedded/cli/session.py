@@ -30,7 +30,7 @@ class VerbOutcome:
         text: Its answer, for standard output; empty for none.
         load: Result of a load.
         error: The error.
-        permanent: Whether a retry cannot help against the error.
+        permanent: True if a retry cannot help against the error.
         negative: Reason of a negative answer, such as "nothing to load": the exit code is 1, but nothing failed.
     """
 

@@ -16,7 +16,7 @@ def shared_options(*, repeatable: bool = False) -> Callable[[_F], _F]:
     """Add the options of every verb.
 
     Args:
-        repeatable: Whether ``--options`` may be given more than once.
+        repeatable: True if ``--options`` may be given more than once.
     """
     text = "Variables for YAML and SQL files; they win over env files."
     options = click.option(
@@ -30,6 +30,6 @@ def without_effect(flag: str, *, is_flag: bool = False) -> Callable[[_F], _F]:
 
     Args:
         flag: The flag.
-        is_flag: Whether it takes no value.
+        is_flag: True if it takes no value.
     """
     return click.option(flag, hidden=True, is_flag=is_flag, expose_value=False)

@@ -48,7 +48,7 @@ def stage(
 @click.option("--domain", required=True, help="The domain to ask about.")
 @click.option("--tables", default="", callback=names, metavar="A,B", help="Its tables to ask about; all by default.")
 @click.option("--strategy", default="none", help="none, imported, pending or ack.")
-@click.option("--globalAckFilePath", "ack_file", help="The file that ack waits for; it is deleted when it is there.")
+@click.option("--globalAckFilePath", "ack_file", help="The file that ack waits for; deleted if it exists.")
 @click.option("--notReadySentinel", "sentinel", help="Exit 0 and write this file when there is nothing to load.")
 @shared_options()
 @click.pass_obj
@@ -131,7 +131,7 @@ def load(
 @click.option("--query", help="SQL to run instead of the task's own.")
 @click.option("--truncate", type=bool, default=False, help="true: empty the table before APPEND.")
 @click.option("--pageSize", "page_size", type=click.IntRange(1), default=1000, help="Rows that --interactive shows.")
-@click.option("--pageNumber", "page_number", type=click.IntRange(1), default=1, help="Which page of them.")
+@click.option("--pageNumber", "page_number", type=click.IntRange(1), default=1, help="Number of the page to show.")
 @_SCHEDULED
 @without_effect("--accessToken")
 @without_effect("--reload", is_flag=True)

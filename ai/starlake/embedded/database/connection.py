@@ -135,7 +135,7 @@ def open_database(
     """Open a database for writing; wait while another process or thread has it open.
 
     Args:
-        plan: How to open it; missing files and folders are created. None for a database in memory.
+        plan: Plan for opening it; missing files and folders are created. None for a database in memory.
         wait: Seconds to wait before giving up.
         interruption: Ends the wait and the queries on request.
         sizes: Its limits; see `database_sizes`.

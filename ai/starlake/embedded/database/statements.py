@@ -138,7 +138,7 @@ def statements_of(project: Project, item: Table | Task, text: str, *, planned: b
         project: The project.
         item: The table or task.
         text: SQL from one of its files.
-        planned: Whether the SQL is only checked, so that variables of a run may have any value.
+        planned: True if the SQL is only checked, so that variables of a run may have any value.
 
     Raises:
         StarlakeError: If the template cannot be rendered.

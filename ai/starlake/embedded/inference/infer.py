@@ -34,7 +34,7 @@ class Request:
         format: The format; detected if None.
         encoding: The encoding of a text file.
         write: The write strategy; Starlake's default if None.
-        clean: Whether existing metadata is replaced.
+        clean: True if existing metadata is replaced.
     """
 
     file: Path

@@ -151,7 +151,7 @@ def staged(
         validator: Checks the rows.
         table: The target table.
         files: The files.
-        strict: Whether JSON of several shapes in a scalar column is an error rather than a string.
+        strict: True if JSON of several shapes in a scalar column is an error rather than a string.
         located: Number of rejected rows whose lines are searched for.
 
     Raises:

@@ -104,8 +104,8 @@ class Ingestion:
         workspace: The open databases and the project.
         table: The table.
         files: The files in the stage area; more than one if they are grouped.
-        in_place: Whether the files are in another folder and stay there.
-        replayed: Whether they come from the replay area.
+        in_place: True if the files are in another folder and stay there.
+        replayed: True if they come from the replay area.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ def section(statements: Iterable[str], *, first: bool) -> str:
 
     Args:
         statements: The statements in order; empty ones are left out.
-        first: Whether the target does not exist yet.
+        first: True if the target does not exist yet.
     """
     title = f"-- {_TITLES[first]}"
     rule = "-" * len(title)

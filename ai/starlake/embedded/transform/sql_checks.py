@@ -50,7 +50,7 @@ def sql_findings(project: Project, *, names: bool = True) -> list[Finding]:
 
     Args:
         project: The project.
-        names: Whether tables and columns are checked too; the metadata must be valid then.
+        names: True if tables and columns are checked too; the metadata must be valid then.
 
     Returns:
         The findings. SQL with an invalid template is not included, because that is a finding already.

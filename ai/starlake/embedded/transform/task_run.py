@@ -46,11 +46,11 @@ class TransformRequest:
 
     Args:
         name: ``domain.task``, in any case.
-        recursive: Whether its dependencies run first.
-        compile: Whether its SQL is shown instead of run.
+        recursive: True if its dependencies run first.
+        compile: True if its SQL is shown instead of run.
         interactive: Show the rows instead of writing them, as ``csv``, ``json``, ``json-array`` or ``table``.
         query: SQL instead of the task's own.
-        truncate: Whether APPEND empties the table first.
+        truncate: True if APPEND empties the table first.
         page_size: Maximum number of rows of an interactive run.
         page_number: Number of the page, from 1.
     """
@@ -72,7 +72,7 @@ class TaskRun:
         workspace: The open databases and the project.
         task: The task.
         graph: Resolves unqualified names.
-        request: How to run it.
+        request: Settings of the run.
     """
 
     def __init__(self, workspace: Workspace, task: Task, graph: Graph, request: TransformRequest) -> None:

@@ -71,7 +71,7 @@ class Entry:
         started: Start time, UTC.
         duration: Milliseconds.
         scheduled: The logical date, UTC; the start unless the command sets it.
-        success: Whether it succeeded.
+        success: True if it succeeded.
         message: ``success``, or the error.
         counts: Rows read, accepted, rejected.
     """
@@ -110,7 +110,7 @@ class AuditLog:
     Args:
         warehouse: The warehouse that holds the audit tables.
         schema: Their schema.
-        active: Whether anything is written; without an audit no schema is created either.
+        active: True if anything is written; without an audit no schema is created either.
         tenant: Value of the column TENANT.
         elsewhere: The schemas of tables in other schemas.
     """

@@ -213,7 +213,7 @@ def question_sql(
         target: The checked table.
         expectation: The expectation.
         file: Its file, for error messages.
-        planned: Whether it is only checked, so that variables of a run may have any value.
+        planned: True if it is only checked, so that variables of a run may have any value.
 
     Raises:
         StarlakeError: If it calls an unknown macro.

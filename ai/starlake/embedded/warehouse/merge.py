@@ -35,10 +35,10 @@ class Merge:
         strategy: The write strategy; its type selects the template.
         columns: The incoming columns.
         select: A SELECT of the incoming rows.
-        first: Whether the table was just created, so that it has no rows.
+        first: True if the table was just created, so that it has no rows.
         partition: The partition columns of the sink.
-        truncate: Whether APPEND empties the table first.
-        reads_target: Whether the incoming rows may be computed from those in the table.
+        truncate: True if APPEND empties the table first.
+        reads_target: True if the incoming rows may be computed from those in the table.
         start: SCD2: the column with the start of a version.
         end: SCD2: the column with the end of a version.
     """

@@ -48,7 +48,7 @@ class Once:
         warehouse: The warehouse of the rows.
         entry: The audit row of the job.
         files: PATHS of parts of the job that may have audit rows of their own.
-        given: Whether its job id is set by the caller; otherwise it is unique.
+        given: True if its job id is set by the caller; otherwise it is unique.
         scheduled: The logical date, UTC, if the command has one.
     """
 

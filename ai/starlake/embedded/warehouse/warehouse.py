@@ -44,7 +44,7 @@ class Loss:
         values: Number of its values.
         kind: Its type in the database.
         wanted: The type in the metadata; None if no attribute has the name.
-        is_field: Whether it is a field of a struct, which is never dropped.
+        is_field: True if it is a field of a struct, which is never dropped.
     """
 
     column: str
@@ -58,7 +58,7 @@ class Loss:
 
         Args:
             table: The table, for the message.
-            drop: Whether columns may be dropped.
+            drop: True if columns may be dropped.
             source: The source of the columns, for the message.
         """
         if self.wanted is not None:
@@ -174,7 +174,7 @@ class Warehouse(Protocol):
             target: The table.
             wanted: The columns in the metadata.
             added: Types to use when a column is added, where they differ from `wanted`.
-            drop: Whether other columns are dropped.
+            drop: True if other columns are dropped.
         """
         ...
 
@@ -194,7 +194,7 @@ class Warehouse(Protocol):
             select: A SELECT of the incoming rows.
             incoming: Its columns.
             file: The file of the metadata, for the message.
-            strict: Whether a column of fractions may not round a number either.
+            strict: True if a column of fractions may not round a number either.
 
         Raises:
             StarlakeError: If a column would alter a value.

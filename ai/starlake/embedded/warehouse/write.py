@@ -166,7 +166,7 @@ class Rows:
         select: A SELECT of them, in the warehouse's SQL; it runs once.
         columns: Its columns.
         statement: The project's statement, for errors; None for SQL of the engine.
-        reads_target: Whether they may be computed from rows of the target.
+        reads_target: True if they may be computed from rows of the target.
     """
 
     select: str
@@ -182,8 +182,8 @@ class Change:
     Args:
         wanted: The columns that it should have; None to leave them unchanged.
         added: Types to use when a column is added, where they differ from `wanted`.
-        drop: Whether other columns are dropped.
-        replace: Whether other columns are removed with the rows, because all rows are replaced.
+        drop: True if other columns are dropped.
+        replace: True if other columns are removed with the rows, because all rows are replaced.
         reported: The columns to compare with those of the table, if different from `wanted`.
         source: The source of these columns, for messages.
     """
@@ -207,8 +207,8 @@ class MergedRows:
         columns: The incoming columns if they are known before presql, so that presql finds the table; None if not.
         file: The file of the metadata, for messages.
         partition: The partition columns.
-        truncate: Whether APPEND empties the table first.
-        strict: Whether a column of fractions may not round a number either.
+        truncate: True if APPEND empties the table first.
+        strict: True if a column of fractions may not round a number either.
     """
 
     strategy: WriteStrategy
@@ -288,7 +288,7 @@ class MergedRows:
             project: The project, for its templates and macros.
             target: The table.
             rows: The rows.
-            first: Whether the table was just created.
+            first: True if the table was just created.
             label: The table or task, for messages.
         """
         start, end = version_names(project, self.strategy)

@@ -28,7 +28,7 @@ class LineSplitter:
 
         Args:
             data: At most a few times `LINE_LIMIT` bytes, or memory grows accordingly.
-            final: Whether these are the last ones.
+            final: True if these are the last ones.
 
         Yields:
             The lines that are complete, without their line breaks.

@@ -22,8 +22,8 @@ class Reaped:
     Args:
         leftover: The leftover.
         age: Its age in seconds.
-        action: What was done.
-        reason: Why.
+        action: Action taken.
+        reason: Reason for it.
     """
 
     leftover: Leftover
@@ -54,7 +54,7 @@ def sweep(leftovers: Iterable[Leftover]) -> list[str]:
     a command that cannot be cancelled must not keep its cluster.
 
     Returns:
-        What was removed, in words.
+        Description of what was removed.
 
     Raises:
         StarlakeError: If something could not be removed.
@@ -81,8 +81,8 @@ def reap(
         leftovers: The leftovers that were found.
         older_than: Minimum age in seconds.
         is_over: Returns True if a run and all its re-executions have ended; None for an unknown run.
-        unknown_too: Whether to remove what belongs to unknown runs.
-        dry_run: Whether to report only what would be done.
+        unknown_too: True to remove what belongs to unknown runs.
+        dry_run: True to report only what would be done.
         now: Returns the current time.
 
     Returns:

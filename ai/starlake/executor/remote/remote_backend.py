@@ -103,7 +103,7 @@ class Search:
         root_run_id: The first of a chain of re-executions.
         step_key: The step.
         reference: The request that submitted it; see `RemoteBackend.reference`.
-        active: Whether ended commands may be left out.
+        active: True if ended commands may be left out.
     """
 
     root_run_id: str | None = None

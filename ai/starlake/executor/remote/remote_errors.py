@@ -20,10 +20,10 @@ class RemoteCallError(StarlakeError):
     Args:
         culprit: The call that failed.
         cause: Message of the service, secrets masked.
-        fix: What the user can do about it.
-        transient: Whether the same call may succeed later.
-        definite: Whether the service refused the call; otherwise it may have taken effect.
-        missing: Whether the resource does not exist.
+        fix: Advice for the user.
+        transient: True if the same call may succeed later.
+        definite: True if the service refused the call; otherwise it may have taken effect.
+        missing: True if the resource does not exist.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class RemoteCommandFailedError(CommandFailedError):
         tail: The lines that explain the failure, secrets masked; None if its output is unknown.
         verdict: Message of the service, secrets masked.
         log_url: URL of its log.
-        was_cancelled: Whether it was cancelled.
+        was_cancelled: True if it was cancelled.
         tables: The outcome of each table or task, as far as it is known.
     """
 

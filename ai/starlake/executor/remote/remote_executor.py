@@ -186,7 +186,7 @@ class RemoteExecutor:
             tolerance: Seconds for which calls are repeated after transient errors.
 
         Returns:
-            What was ended, in words.
+            Description of what was ended.
 
         Raises:
             StarlakeError: If the service refuses a call; all other calls have been made by then.

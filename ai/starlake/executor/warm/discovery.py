@@ -82,7 +82,7 @@ def private_folder(*, create: bool = True) -> Path:
     It is in ``XDG_RUNTIME_DIR``, or in the folder for temporary files.
 
     Args:
-        create: Whether to create it if it is missing.
+        create: True to create it if it is missing.
 
     Raises:
         UntrustedFileError: If it belongs to another user, or others may use it.
@@ -251,7 +251,7 @@ class ServerEnd:
         exit_code: The exit code of its JVM, negative for a signal; None if the guard ended it, or it did not start.
         reason: The reason why the guard ended it; empty if it ended by itself.
         said: The last output of the JVM itself; may contain secrets.
-        listened: Whether it listened once.
+        listened: True if it listened once.
     """
 
     exit_code: int | None

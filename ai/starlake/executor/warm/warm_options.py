@@ -32,13 +32,13 @@ class WarmOptions(ProcessOptions):
     warm: bool = Field(default=False, description=WARM)
     warm_servers: Annotated[int, Field(ge=1)] | None = Field(
         default=None,
-        description="how many warm servers run at the same time; by default 1 for a DuckDB file, 2 otherwise",
+        description="number of warm servers that run at the same time; by default 1 for a DuckDB file, 2 otherwise",
     )
     warm_idle_timeout: _Positive = Field(
-        default=600, description="how many seconds a warm server waits for a command before it ends"
+        default=600, description="seconds that a warm server waits for a command before it ends"
     )
     warm_scope: Scope = Field(
-        default="run", description="whose end ends a warm server: `run`, or `code_location`, whose runs share it"
+        default="run", description="lifetime of a warm server: `run`, or `code_location`, whose runs share the server"
     )
     warm_java: Annotated[str, Field(min_length=1)] | None = Field(
         default=None,
@@ -55,7 +55,7 @@ class WarmOptions(ProcessOptions):
         "they take precedence over those of the `starlake` script",
     )
     warm_start_timeout: _Positive = Field(
-        default=120, description="how many seconds a warm server may take to start, before commands run as processes"
+        default=120, description="seconds to wait for the start of a warm server, before commands run as processes"
     )
 
     def _check(self) -> None:

@@ -56,7 +56,7 @@ class WarmDoubtError(StarlakeError):
     Args:
         reason: The reason, in one clause; the same for all commands that share it.
         details: The output of the virtual machine, secrets included.
-        lasting: Whether another server would fail in the same way.
+        lasting: True if another server would fail in the same way.
     """
 
     def __init__(self, reason: str, details: str = "", *, lasting: bool = False) -> None:

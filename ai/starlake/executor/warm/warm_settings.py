@@ -16,7 +16,7 @@ class WarmSettings:
         servers: Maximum number of servers of one key that run at the same time; None for 1 where commands write to one
             DuckDB file, on which they wait for each other anyway, and 2 elsewhere.
         idle_timeout: Seconds after which a server without a command ends.
-        scope: What ends a server when it ends: the run, or the code location, whose runs share it.
+        scope: Lifetime of a server: that of the run, or of the code location, whose runs share it.
         java: The `java` executable, by path or name; None for that of `JAVA_HOME`, then of `PATH`.
         class_path: The class path of Starlake and Spark; empty for that of the `starlake` script.
         jvm_options: Options of the JVM, after those of the `starlake` script, so that they take precedence.

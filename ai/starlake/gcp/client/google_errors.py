@@ -70,7 +70,7 @@ class GcpCallError(RemoteCallError):
         what: Description of the call, such as ``start Cloud Run job x``.
         code: The canonical code, such as ``UNAVAILABLE``.
         message: Message of the service, secrets masked.
-        fix: What the user can do.
+        fix: Advice for the user.
         patience: Seconds for which repeating the call may help; by default those of the code.
     """
 

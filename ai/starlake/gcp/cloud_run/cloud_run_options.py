@@ -36,29 +36,29 @@ class CloudRunOptions(GcpOptions):
     )
     cloud_run_async: bool = Field(
         default=True,
-        description="whether the end of an execution is found by looking now and then; else one long request at a time"
+        description="poll for the end of an execution; if false, one long request at a time"
         " waits for it, and its end is noticed at once",
     )
     cloud_run_async_poke_interval: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="how many seconds to wait between two polls; `poll_interval` by default"
+        default=None, description="seconds between two polls; `poll_interval` by default"
     )
     cloud_run_task_timeout: Annotated[float, Field(ge=1, le=_LONGEST_TASK)] | None = Field(
-        default=None, description="how many seconds Google lets a command run; as the Cloud Run job says by default"
+        default=None, description="timeout of a command at Google, in seconds; by default that of the job"
     )
     cloud_run_margin: Seconds = Field(
-        default=600, description="how many seconds more than that an execution may take, from its start to its end"
+        default=600, description="seconds that an execution may take beyond that timeout, from its start to its end"
     )
     cloud_run_logs: Literal["failure", "all", "off"] = Field(
         default="failure",
-        description="what is fetched from Cloud Logging: the last lines of a command that failed, all that commands"
+        description="lines to fetch from Cloud Logging: the last ones of a command that failed, all that commands"
         " print (row counts are read from it), or nothing",
     )
     cloud_run_log_wait: Seconds = Field(
-        default=15, description="how many seconds to wait for lines that reach Cloud Logging late"
+        default=15, description="seconds to wait for lines that reach Cloud Logging late"
     )
     cloud_run_secrets: Literal["reference", "value"] = Field(
         default="reference",
-        description="how whole secrets of Secret Manager in `sl_env_var` reach a container: by `reference`, which the"
+        description="form of whole secrets of Secret Manager in `sl_env_var` in a container: `reference`, which the"
         " service account of the Cloud Run job resolves, or as plain `value`, like all others",
     )
     cloud_run_pool: Name | None = Field(

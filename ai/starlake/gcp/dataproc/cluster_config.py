@@ -47,7 +47,7 @@ class StarlakeDataprocClusterConfig(StarlakeOptions):
         worker_config: The workers.
         secondary_worker_config: The secondary workers; none by default.
         idle_delete_ttl: Seconds without work after which Google deletes the cluster, 300 to 1209600.
-        single_node: Whether the cluster consists of the master alone; by default if there are no workers.
+        single_node: True if the cluster consists of the master alone; by default if there are no workers.
         options: The options of the job.
         auto_delete_ttl: Seconds of age at which Google deletes the cluster, 600 to 1209600.
         **cluster_properties: Properties of the cluster, such as ``**{"spark:spark.sql.shuffle.partitions": "64"}``.

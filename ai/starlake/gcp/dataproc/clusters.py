@@ -147,7 +147,7 @@ class DataprocClusters:
         clients: The clients of Dataproc.
         calls: Makes the calls.
         timeout: Timeout in seconds of the creation of a cluster, and of its deletion.
-        shapes: Whether compute profiles give clusters of one run other shapes.
+        shapes: True if compute profiles give clusters of one run other shapes.
     """
 
     def __init__(
@@ -245,7 +245,7 @@ class DataprocClusters:
 
         Args:
             run: The run.
-            wait: Whether to wait until it is gone.
+            wait: True to wait until it is gone.
 
         Returns:
             True if it existed.
@@ -301,7 +301,7 @@ class DataprocClusters:
 
         Args:
             cluster: The cluster.
-            wait: Whether to wait until it is gone.
+            wait: True to wait until it is gone.
 
         Raises:
             GcpCallError: If Dataproc refuses the call.

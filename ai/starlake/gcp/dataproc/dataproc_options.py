@@ -75,7 +75,7 @@ class DataprocMachineOptions(GcpOptions):
     dataproc_num_workers: Count = Field(default=4, description="the number of workers; 0 makes a single-node cluster")
     dataproc_num_secondary_workers: Count = Field(default=0, description="the number of secondary (spot) workers")
     cluster_config_name: Name | None = Field(
-        default=None, description="what the hooks get_dataproc_*_config are called with; the DAG file by default"
+        default=None, description="argument of the hooks get_dataproc_*_config; the DAG file by default"
     )
 
 
@@ -90,7 +90,7 @@ class DataprocClusterOptions(DataprocMachineOptions):
         default=None,
         description="the whole name of a cluster that runs share; such a cluster is deleted only by a run that made it",
     )
-    dataproc_project_id: Name = Field(description="the project; by default the variable GCP_PROJECT says which")
+    dataproc_project_id: Name = Field(description="the project; by default the value of the variable GCP_PROJECT")
     dataproc_region: Name = Field(default="europe-west1", description="the region")
     dataproc_subnet: Name = Field(
         default="default", description="the subnet: its name, or its URI when it belongs to another project"
@@ -101,13 +101,13 @@ class DataprocClusterOptions(DataprocMachineOptions):
     )
     dataproc_image_version: Name = Field(default="2.2-debian12", description="the image of the machines")
     dataproc_single_node: bool | None = Field(
-        default=None, description="whether the master does the work alone; by default when there are no workers"
+        default=None, description="let the master do the work alone; by default if there are no workers"
     )
     dataproc_idle_delete_ttl: IdleTtl = Field(
-        default=3600, description="Google deletes the cluster after so many seconds without work (300 to 1209600)"
+        default=3600, description="seconds without work after which Google deletes the cluster (300 to 1209600)"
     )
     dataproc_auto_delete_ttl: AutoTtl = Field(
-        default=_DAY, description="Google deletes the cluster at that age, in seconds, come what may (600 to 1209600)"
+        default=_DAY, description="age in seconds at which Google deletes the cluster, even at work (600 to 1209600)"
     )
     dataproc_autoscaling_policy: Name | None = Field(
         default=None, description="the autoscaling policy: its id in the region, or its URI"
@@ -142,11 +142,11 @@ class DataprocOptions(DataprocClusterOptions):
     )
     spark_job_main_class: Name = Field(default="ai.starlake.job.Main", description="the main class of the Spark job")
     dataproc_create_timeout: Seconds = Field(
-        default=1800, description="how many seconds the creation of a cluster may take"
+        default=1800, description="timeout for the creation of a cluster, in seconds"
     )
     dataproc_job_wait_timeout: SecondsOrNone = Field(
         default=None,
-        description="how many seconds a Spark job may take before it is cancelled; by default until its cluster goes",
+        description="seconds after which a Spark job is cancelled; by default it may run until its cluster is deleted",
     )
     dataproc_impersonate_service_account: str | None = Field(
         default=None, description="the service account on whose behalf Dataproc and Cloud Storage are called"

@@ -195,7 +195,7 @@ def shape_fields(sizes: Mapping[str, Any], *, single_node: bool) -> dict[str, An
 
     Args:
         sizes: The sizes of a compute profile, such as ``{"worker_machine_type": "n1-standard-8"}``.
-        single_node: Whether the cluster has no workers.
+        single_node: True if the cluster has no workers.
     """
     fields: dict[str, Any] = {}
     for group in ("master",) if single_node else ("master", "worker"):

@@ -71,7 +71,7 @@ class CommandRunner:
             name: The Starlake name of its table or task.
             step: The step.
             spark_config: Resources of the Spark job.
-            outcomes: Whether the executor reports the outcome of each table or task.
+            outcomes: True if the executor reports the outcome of each table or task.
 
         Returns:
             Its result; None in a dry run.

@@ -53,7 +53,7 @@ class RunStep(Protocol):
 
         Args:
             spark_config: Resources of the Spark job.
-            outcomes: Whether to report the outcome of each table or task.
+            outcomes: True to report the outcome of each table or task.
         """
         ...
 

@@ -42,12 +42,12 @@ class Policy:
         zone: The time zone of cron expressions and of the start date.
         start: Earlier updates are ignored.
         cycle: The cron expression of the data cycle; None without one.
-        optional_datasets: Whether datasets that are slower than the cycle are not waited for.
-        beyond_cycle: Whether an update outside of the cycle is used if the dataset's freshness allows it.
+        optional_datasets: True if datasets that are slower than the cycle are not waited for.
+        beyond_cycle: True if an update outside of the cycle is used if the dataset's freshness allows it.
         min_between_runs: Minimum seconds between two runs.
         period: The period in which the ticks of cron expressions are counted to compare them.
-        every_interval: Whether each interval with updates gets a run; otherwise only the newest does.
-        catchup: Whether the first check starts runs for all records since the start date.
+        every_interval: True if each interval with updates gets a run; otherwise only the newest does.
+        catchup: True if the first check starts runs for all records since the start date.
         windows: The arithmetic of cron expressions.
     """
 

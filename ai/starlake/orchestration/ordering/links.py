@@ -61,7 +61,7 @@ class Links:
 
     Args:
         graph: The tasks of the pipeline.
-        keep_last: Whether the last tasks of a group keep their direct predecessors, whatever is in between.
+        keep_last: True if the last tasks of a group keep their direct predecessors, whatever is in between.
 
     Raises:
         StarlakeError: If tasks have circular dependencies.

@@ -40,7 +40,7 @@ def released(audit: TrackedAudit, cursor: TrackingCursor, options: TrackingOptio
     Args:
         audit: The audit, which has their rows.
         cursor: The cursor.
-        options: How long a run waits, and how many are released.
+        options: Time that a run waits, and number of runs to release.
     """
     over = sorted(
         (run for run in cursor.waiting if cursor.tick - run.seen >= options.settle_seconds),

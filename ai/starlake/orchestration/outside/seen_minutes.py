@@ -27,7 +27,7 @@ class Judged:
     Args:
         known: Known rows.
         new: New rows.
-        sure: Whether that is certain.
+        sure: True if that is certain.
     """
 
     known: list[int]

@@ -47,7 +47,7 @@ class Tracked:
     Args:
         runs: The runs to mirror now, in order.
         cursor: The cursor to keep when they are requested.
-        behind: Whether more runs wait than a tick handles; the next ticks continue.
+        behind: True if more runs wait than a tick handles; the next ticks continue.
         notes: Messages for the user.
     """
 

@@ -28,26 +28,23 @@ class TrackingOptions(JobOptions):
 
     group_seconds: Seconds = Field(
         default=120,
-        description="how many seconds may lie between two loads or tasks of one run, where Starlake made a JOBID for "
-        "each of them",
+        description="maximum seconds between two loads or tasks of one run, if Starlake made a JOBID for each of them",
     )
-    settle_seconds: Seconds = Field(
-        default=60, description="how many seconds nothing more of a run must have come before it is mirrored"
-    )
+    settle_seconds: Seconds = Field(default=60, description="seconds without a new row after which a run is mirrored")
     longest_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
         default=900,
-        description="how many seconds the rows of a run may span; what comes later is a further run, so that a run "
+        description="maximum seconds that the rows of a run may span; later rows are a further run, so that a run "
         "that never pauses is mirrored too",
     )
     lateness_seconds: Annotated[float, Field(ge=60, le=86_400)] = Field(
         default=3600,
-        description="how many seconds after its end a row may appear in the audit and still be found",
+        description="maximum seconds between the end of a row and its appearance in the audit",
     )
     rows_per_tick: Annotated[int, Field(gt=0, le=2000)] = Field(
-        default=500, description="how many rows a tick takes at most; the others wait for the next"
+        default=500, description="maximum number of rows per tick; the others wait for the next"
     )
     runs_per_tick: Annotated[int, Field(gt=0, le=200)] = Field(
-        default=20, description="how many runs a tick mirrors at most; the others wait for the next"
+        default=20, description="maximum number of runs mirrored per tick; the others wait for the next"
     )
     ignore_job_ids: PatternOption = Field(
         default=None, description="a regular expression; rows with a JOBID that it matches as a whole are not mirrored"

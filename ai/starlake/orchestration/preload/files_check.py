@@ -24,7 +24,7 @@ class FilesCheck:
 
     Args:
         tables: The tables whose files are considered; all of the domain if empty.
-        imported: Whether to check the landing area instead of the stage area.
+        imported: True to check the landing area instead of the stage area.
         base: The option `incoming_path` or `pending_path`, a path template: the domain's folder is in it. None for the
             folder in the metadata of the project.
     """
@@ -132,7 +132,7 @@ def waiting_folders(view: DomainView, *, imported: bool, base: str | None) -> li
 
     Args:
         view: The domain.
-        imported: Whether to return the landing area instead of the stage area.
+        imported: True to return the landing area instead of the stage area.
         base: The option `incoming_path` or `pending_path`; see `FilesCheck`.
 
     Raises:

@@ -115,7 +115,7 @@ class ProjectView:
         A missing folder may mean that no file waits there; a missing project is an error.
 
         Args:
-            is_read: Whether the awaited files are in the project. Without ``SL_ROOT`` that is the working folder, which
+            is_read: True if the awaited files are in the project. Without ``SL_ROOT`` that is the working folder, which
                 may be any.
 
         Raises:

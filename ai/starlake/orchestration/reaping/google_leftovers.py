@@ -52,7 +52,7 @@ def google_reap_command(orchestrator: ReapingOrchestrator) -> click.Command:
     """Return the command.
 
     Args:
-        orchestrator: Whose runs have left something.
+        orchestrator: Orchestrator of the runs that left something.
     """
     help_text = orchestrator.explained(_HELP)
 
@@ -67,7 +67,7 @@ def google_reap_command(orchestrator: ReapingOrchestrator) -> click.Command:
         multiple=True,
         default=["dataproc", "cloud-run"],
         type=click.Choice(["dataproc", "cloud-run"]),
-        help="Where to look; both by default.",
+        help="Service to search; both by default.",
     )
     @leftover_options("things")
     @click.option("--impersonate", metavar="ACCOUNT", help="The service account on whose behalf to call Google Cloud.")

@@ -25,7 +25,7 @@ def contexts_reap_command(orchestrator: ReapingOrchestrator) -> click.Command:
     """Return the command.
 
     Args:
-        orchestrator: Whose runs have left something.
+        orchestrator: Orchestrator of the runs that left something.
     """
     help_text = orchestrator.explained(_HELP)
 

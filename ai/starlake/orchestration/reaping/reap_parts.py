@@ -28,7 +28,7 @@ class ReapingOrchestrator:
     Args:
         program: Its command line, such as ``starlake-dagster``.
         cleaner: Its own means to do the same, in a sentence.
-        knowledge: Where the runs are known, in a sentence.
+        knowledge: Sentence that names the place where the runs are known.
         known_runs: Opens a function that returns whether a run has ended; None for a run that is not known.
     """
 

@@ -26,7 +26,7 @@ class WatchedContent:
 
     Args:
         files: The hash of its files, which is the same for each environment.
-        is_read: Whether it is the content that the items were read from.
+        is_read: True if it is the content that the items were read from.
     """
 
     files: str

@@ -33,8 +33,8 @@ def load_state(project: StarlakeProject, state: bytes, *, refresh: str, same_con
     Args:
         project: The expected project.
         state: The result of `dump_state`.
-        refresh: How to create the state again, for error messages.
-        same_content: Whether the files of the project must still be those of the state. Remote files, such as those in
+        refresh: Way to create the state again, for error messages.
+        same_content: True if the files of the project must still be those of the state. Remote files, such as those in
             Cloud Storage, are not read for it.
 
     Raises:

@@ -37,8 +37,8 @@ class ItemColumn:
         type: Its type in the database; ``unknown`` for one that only a run can determine.
         starlake_type: The type in the metadata; empty if there is none.
         description: Its comment.
-        nullable: Whether values may be missing.
-        unique: Whether it alone is the primary key.
+        nullable: True if values may be missing.
+        unique: True if it alone is the primary key.
         constraints: Further constraints, as text.
         tags: Further metadata, such as ``privacy`` and ``foreign_key``.
         sources: The source columns of its values; empty if unknown.
@@ -64,7 +64,7 @@ class ItemExpectation:
         target: Schema and table of the item in the database.
         expect: The call of a macro, as in the metadata.
         name: Its name among the checks of the item: letters, digits and underscores.
-        fail_on_error: Whether rows that do not meet it fail the job, according to the application and the expectation.
+        fail_on_error: True if rows that do not meet it fail the job, according to the application and the expectation.
     """
 
     item: str
@@ -109,7 +109,7 @@ class ProjectItem:
         externals: The names in its SQL of tables that the project does not make, in parts.
         expectations: Its checks.
         cron: The cron expression of its schedule.
-        uses_interval: Whether its SQL or its Python uses the data interval of the run.
+        uses_interval: True if its SQL or its Python uses the data interval of the run.
         warn_after: Age limit for a warning, in seconds.
         fail_after: Age limit for an error, in seconds.
         code_version: Changes with the meaning of the YAML and the SQL.

@@ -116,7 +116,7 @@ class FileStep:
         text: Its content; None for a file that is not generated.
         source: Its source; empty for a file that is not generated.
         orchestrator: Its orchestrator; see `DagFile`.
-        foreign: Whether the file on disk was not generated, or was edited: a change or removal loses its content.
+        foreign: True if the file on disk was not generated, or was edited: a change or removal loses its content.
     """
 
     name: str

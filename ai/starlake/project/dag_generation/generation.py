@@ -42,8 +42,8 @@ def generate(
     Args:
         project: The project.
         tags: Only tables and tasks with one of these; all if empty.
-        domains: Whether to generate files that load tables.
-        tasks: Whether to generate files that run tasks.
+        domains: True to generate files that load tables.
+        tasks: True to generate files that run tasks.
         start_of: Returns the option `start_date` of scheduled files whose configuration has none.
 
     Returns:

@@ -30,7 +30,7 @@ _ARGUMENTS = (
         "folder",
         metavar="DIR",
         type=click.Path(file_okay=False, path_type=Path),
-        help="Where the files go; metadata/.build/dags of the project by default.",
+        help="Folder for the files; metadata/.build/dags of the project by default.",
     ),
     click.option("--domains", is_flag=True, help="Only files that load tables."),
     click.option("--tasks", is_flag=True, help="Only files that run tasks."),

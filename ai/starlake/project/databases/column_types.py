@@ -43,7 +43,7 @@ def column_type(kind: TypeDefinition, *, declared: bool) -> str:
 
     Args:
         kind: The type.
-        declared: Whether the column has the name of one of the table's attributes of this type and is created with its
+        declared: True if the column has the name of one of the table's attributes of this type and is created with its
             table. Starlake looks up the DDL of a type by that name: a renamed column, a field of a struct and a column
             that is added later have the plain form of the primitive type.
 

@@ -127,7 +127,7 @@ def usable_plan(settings: Settings, connection: Connection, *, writing: bool = T
     Args:
         settings: The settings of the project.
         connection: The connection; one of DuckDB.
-        writing: Whether rows are written to it.
+        writing: True if rows are written to it.
 
     Raises:
         ProjectError: If it has an unsupported option, or if rows would be lost.

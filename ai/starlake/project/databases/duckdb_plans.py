@@ -32,7 +32,7 @@ class Problem:
         option: The option.
         message: The problem.
         hint: The fix.
-        writing: Whether it only matters if rows are written.
+        writing: True if it only matters if rows are written.
     """
 
     option: str

@@ -57,8 +57,8 @@ class Attachment:
         alias: Its name in SQL.
         kind: ``duckdb``, ``ducklake``, ``memory``, or ``other`` for a database that DuckDB reads through an extension.
         file: The DuckDB file, or the one with the catalog of a DuckLake; None for others.
-        read_only: Whether it is read-only.
-        plain: Whether it is a DuckDB file without options for its creation.
+        read_only: True if it is read-only.
+        plain: True if it is a DuckDB file without options for its creation.
     """
 
     alias: str

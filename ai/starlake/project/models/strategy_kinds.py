@@ -16,18 +16,18 @@ class StrategyKind:
 
     Args:
         name: Its name in upper case; the template has it in lower case.
-        needs_key: Whether it requires key columns.
-        needs_timestamp: Whether it requires a timestamp column.
-        needs_partition: Whether it requires a partition column.
-        keeps_versions: Whether the table has two more columns: the start and the end of a version of a row.
-        replaces_table: Whether every write replaces all rows, including columns without incoming values.
-        is_repeatable: Whether writing the same rows twice has the same result as writing them once.
-        is_adaptive: Whether it may be part of an adaptive strategy.
-        keeps_duplicates: Whether all incoming rows of a key are written.
-        only_inserts: Whether incoming rows are inserted without reading those of the table, so that they can be
+        needs_key: True if it requires key columns.
+        needs_timestamp: True if it requires a timestamp column.
+        needs_partition: True if it requires a partition column.
+        keeps_versions: True if the table has two more columns: the start and the end of a version of a row.
+        replaces_table: True if every write replaces all rows, including columns without incoming values.
+        is_repeatable: True if writing the same rows twice has the same result as writing them once.
+        is_adaptive: True if it may be part of an adaptive strategy.
+        keeps_duplicates: True if all incoming rows of a key are written.
+        only_inserts: True if incoming rows are inserted without reading those of the table, so that they can be
             inserted while they are read.
-        newest_wins: Whether only the newest incoming row of a key is written if there is a timestamp.
-        is_own: Whether it is a project's own, of which only the template is known.
+        newest_wins: True if only the newest incoming row of a key is written if there is a timestamp.
+        is_own: True if it is a project's own, of which only the template is known.
     """
 
     name: str

@@ -74,7 +74,7 @@ class Store:
         Args:
             file: The file.
             root: The root key of files of this kind.
-            rendered: Whether Jinja is rendered; DAG and env files are not rendered.
+            rendered: True if Jinja is rendered; DAG and env files are not rendered.
 
         Raises:
             ProjectError: If the file cannot be read or parsed, or does not have the root key.

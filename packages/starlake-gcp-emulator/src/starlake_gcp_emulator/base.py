@@ -140,7 +140,7 @@ class Emulator(ABC):
             method: The method, named alone or with its service; ``*`` for all.
             code: The status, such as ``UNAVAILABLE``; ``OK`` for an answer that is only late.
             when: ``before`` the side effect, which then does not happen, or ``after`` it: the answer is lost.
-            count: How many calls it strikes; None for any number.
+            count: Number of calls that fail; None for any number.
             probability: The share of calls that it strikes, of any number of them.
             seed: Makes the choice of those calls repeatable.
             delay: Seconds that the answer takes.
@@ -173,8 +173,8 @@ class Emulator(ABC):
         """Lets the next creations of clusters fail late: the operation fails, the cluster stays, in state ERROR.
 
         Args:
-            count: How many.
-            detail: What the service says.
+            count: Number of lines.
+            detail: Message of the service.
         """
         self._do("fail_clusters", count=count, detail=detail)
 
@@ -196,13 +196,13 @@ class Emulator(ABC):
         Args:
             name: ``projects/P/locations/L/jobs/J``.
             image: Its image; nothing is pulled.
-            command: What runs instead of the command of the emulator, as the entry point of the image is replaced.
+            command: Runs instead of the command of the emulator, like a replaced entry point of the image.
             args: Its arguments, unless a run overrides them.
             env: Its variables, to which those of a run are added.
             timeout: Seconds that an attempt of a task may take.
-            max_retries: How often a task is begun again when it fails.
-            tasks: How many tasks an execution has.
-            parallelism: How many of them run at once; 0 for all.
+            max_retries: Number of retries of a failed task.
+            tasks: Number of tasks of an execution.
+            parallelism: Number of tasks that run at once; 0 for all.
 
         Raises:
             StarlakeError: If the service would refuse it.

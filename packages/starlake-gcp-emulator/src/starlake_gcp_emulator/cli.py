@@ -24,7 +24,7 @@ from starlake_gcp_emulator.emulator import EMBEDDED, MAIN_CLASS, SPEED, GcpEmula
     "--command",
     default=shlex.join(EMBEDDED),
     metavar="COMMAND",
-    help="What Spark jobs and Cloud Run executions run, before their arguments; by default the embedded engine. "
+    help="Command of Spark jobs and Cloud Run executions, before their arguments; by default the embedded engine. "
     "Quoted as for a shell, but no shell runs it.",
 )
 @click.option(
@@ -37,7 +37,9 @@ from starlake_gcp_emulator.emulator import EMBEDDED, MAIN_CLASS, SPEED, GcpEmula
 @click.option("--region", default="europe-west1", show_default=True, help="The region of --job.")
 @click.option("--job", "jobs", multiple=True, metavar="NAME", help="A Cloud Run job to deploy; may be repeated.")
 @click.option("--bucket", "buckets", multiple=True, metavar="NAME", help="A bucket to make; may be repeated.")
-@click.option("--speed", default=SPEED, show_default=True, help="By how much faster than Google its services are.")
+@click.option(
+    "--speed", default=SPEED, show_default=True, help="Factor by which its services are faster than those of Google."
+)
 @click.option("--grace", default=5.0, show_default=True, help="Seconds between SIGTERM and SIGKILL.")
 @click.option("--manual-clock", is_flag=True, help="Let the clock stand still until a test moves it on.")
 @click.option("--json", "as_json", is_flag=True, help="Print the endpoints as one line of JSON.")

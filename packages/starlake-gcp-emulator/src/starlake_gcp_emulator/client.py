@@ -62,7 +62,7 @@ class EmulatorClient(Emulator):
 
         Args:
             command: As of `GcpEmulator`.
-            manual_clock: Whether its clock stands still until it is moved on.
+            manual_clock: True if its clock stands still until it is moved on.
             speed: As of `GcpEmulator`.
             main_class: As of `GcpEmulator`.
             grace: As of `GcpEmulator`.

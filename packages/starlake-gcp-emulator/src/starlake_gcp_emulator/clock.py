@@ -60,7 +60,7 @@ class ManualClock(Clock):
     """A clock that stands still until it is moved on.
 
     Args:
-        start: Where it stands at first, in seconds since the epoch; by default now.
+        start: Initial time, in seconds since the epoch; by default now.
     """
 
     def __init__(self, start: float | None = None) -> None:

@@ -32,11 +32,11 @@ class GcpEmulator(Emulator):
     What it refuses is what the services are known to refuse; the messages of errors are not theirs, so assert on codes.
 
     Args:
-        command: What runs in place of Spark and of the entry point of every image; the arguments of the job follow. By
+        command: Command that runs in place of Spark and of the entry point of every image, before the arguments. By
             default the embedded engine.
         clock: The time that lifetimes go by; by default the time of day, which `advance` moves on.
-        speed: By how much the services are faster than on Google's side; see `Timing`.
-        timing: How long they take there.
+        speed: Factor by which the services are faster than those of Google; see `Timing`.
+        timing: Durations in the real services.
         main_class: The main class that Spark jobs may name; None for any. Others fail as a missing class does.
         grace: Seconds between SIGTERM and SIGKILL when a process is ended.
         port: The port of gRPC; 0 for any free one.

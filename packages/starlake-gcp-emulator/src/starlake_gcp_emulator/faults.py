@@ -27,7 +27,7 @@ class Fault:
         method: The method, as `Call.is_of` reads it.
         code: The status of the answer; OK leaves the answer as it is, for a delay.
         when: Before the side effect, which then does not happen, or after it.
-        count: How many calls it strikes yet; None for any number.
+        count: Number of calls that still fail; None for any number.
         probability: The share of calls that it strikes; None for all.
         delay: Seconds that the answer takes longer.
         message: Message for the caller.

@@ -26,8 +26,8 @@ class Call:
         request: The fields that were set, by their names in the protocol; durations read as ``600s``, enumerations by
             their names, numbers of 64 bits as strings.
         outcome: Answer to the caller: ``OK`` or the name of a status code; ``IN_FLIGHT`` before the answer.
-        injected: Whether a fault that was ordered decided the outcome.
-        time: When it arrived, in seconds since the epoch by the emulator's clock.
+        injected: True if a fault that was ordered decided the outcome.
+        time: Time of its arrival, in seconds since the epoch by the emulator's clock.
     """
 
     service: str

@@ -53,9 +53,9 @@ class Method:
         name: Its name.
         request: The type of its request.
         response: The type of its response.
-        handler: What answers; raises `RpcError`.
+        handler: Function that answers; raises `RpcError`.
         routes: The ways to it over REST.
-        waits: Whether it must not hold the lock while it answers.
+        waits: True if it must not hold the lock while it answers.
     """
 
     service: str

@@ -17,13 +17,13 @@ class ClusterView:
         name: Its name.
         project: Its project.
         region: Its region.
-        uuid: What tells it from others of the same name.
+        uuid: Distinguishes it from others of the same name.
         state: Such as ``RUNNING``; ``DELETED`` when it is gone.
         labels: Its labels, those that the service adds included.
-        config: What is set of its configuration, by the names of the protocol.
-        created: When its creation was requested, in seconds since the epoch.
-        deleted_by: What began its deletion: a request, a time to live, or None.
-        detail: What the service says of its state.
+        config: The set part of its configuration, by the names of the protocol.
+        created: Time of the request for its creation, in seconds since the epoch.
+        deleted_by: Cause of its deletion: a request, a time to live, or None.
+        detail: Message of the service about its state.
     """
 
     name: str
@@ -45,18 +45,18 @@ class SparkJobView:
     Args:
         name: Its id.
         cluster: The name of its cluster.
-        cluster_uuid: What tells that cluster from others of the same name.
+        cluster_uuid: Distinguishes that cluster from others of the same name.
         state: Such as ``RUNNING``, ``DONE``, ``ERROR`` or ``CANCELLED``.
         exit_code: Of the process, None while it runs and when it was ended.
         argv: The command that runs, or would.
-        env: What its properties add to the environment.
-        attempt: How often it was begun again.
-        cancelled: How often it was cancelled with effect.
+        env: Variables that its properties add to the environment.
+        attempt: Number of restarts.
+        cancelled: Number of cancellations that had an effect.
         labels: Its labels.
         properties: The properties of Spark.
-        output: What it printed, line by line.
-        created: When it was submitted, in seconds since the epoch.
-        detail: What the service says of its state.
+        output: Lines that it printed.
+        created: Time of its submission, in seconds since the epoch.
+        detail: Message of the service about its state.
     """
 
     name: str
@@ -86,14 +86,14 @@ class ExecutionView:
         exit_code: Of the process of the first task, None while it runs and when it was ended.
         argv: The command of the first task.
         env: The variables of its container, overrides included.
-        attempt: How often its first task was begun again.
-        cancelled: How often it was cancelled with effect.
-        tasks: How many tasks it has.
-        succeeded: How many of them ended well.
-        failed: How many failed for good.
-        output: What its tasks printed, line by line.
-        created: When it was requested, in seconds since the epoch.
-        detail: What the service says of its state.
+        attempt: Number of restarts of its first task.
+        cancelled: Number of cancellations that had an effect.
+        tasks: Number of its tasks.
+        succeeded: Number of tasks that succeeded.
+        failed: Number of tasks that failed in the end.
+        output: Lines that its tasks printed.
+        created: Time of the request, in seconds since the epoch.
+        detail: Message of the service about its state.
     """
 
     name: str

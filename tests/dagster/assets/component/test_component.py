@@ -385,7 +385,7 @@ def test_the_example_of_the_documentation_is_valid():
     assert given["type"] == "ai.starlake.dagster.StarlakeProjectComponent"
     model = StarlakeProjectComponent.get_model_cls().model_validate(given["attributes"])
     assert set(given["attributes"]) == model.model_fields_set
-    table = text.partition("| field | what it does |")[2].partition("\n\n")[0]
+    table = text.partition("| field | description |")[2].partition("\n\n")[0]
     assert set(re.findall(r"`(\w+)`", re.sub(r"\|[^|]*\|$", "", table, flags=re.M))) == set(type(model).model_fields)
 
 

@@ -35,7 +35,7 @@ def partitions_of(
         specs: Their specs from the translator.
         options: The start of the partitions, and their time zone.
         common: The partitions of all items.
-        scheduled: Whether schedules define partitions.
+        scheduled: True if schedules define partitions.
 
     Raises:
         StarlakeError: If a schedule is not a valid cron expression.

@@ -22,7 +22,7 @@ class AutomatedSpecs:
     Args:
         specs: The specs of all chosen items.
         partitions: Their partitions.
-        automated: Whether items without a schedule are materialized when their dependencies have changed.
+        automated: True if items without a schedule are materialized when their dependencies have changed.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ def eager(required: Sequence[AssetKey] | None = None, *, through_views: bool = F
 
     Args:
         required: The dependencies that must exist before; all by default.
-        through_views: Whether it reads views that Dagster does not materialize; their dependencies are used then.
+        through_views: True if it reads views that Dagster does not materialize; their dependencies are used then.
     """
     condition = _eager() if required is None else _eager_requiring(tuple(required))
     return _through_views(condition) if through_views else condition

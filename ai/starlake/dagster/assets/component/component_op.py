@@ -11,15 +11,15 @@ from ai.starlake.dagster._compat.components import described
 class StepRetries(Resolvable, Model):
     """Number of retries of a failed step. A table or task that did not fail is not run again."""
 
-    max_retries: Annotated[int, described("How often to try again.", [3])] = 1
+    max_retries: Annotated[int, described("Number of retries.", [3])] = 1
     delay: Annotated[float | None, described("Seconds before the first retry.", [30])] = None
     backoff: Annotated[
         Literal["linear", "exponential"] | None,
-        described("How the delay grows from retry to retry; not at all by default."),
+        described("Growth of the delay from retry to retry; none by default."),
     ] = None
     jitter: Annotated[
         Literal["full", "plus_minus"] | None,
-        described("How the delay varies, so that steps do not all retry at once."),
+        described("Random variation of the delay, so that steps do not all retry at once."),
     ] = None
 
     @property
@@ -38,9 +38,9 @@ class StepBackfills(Resolvable, Model):
 
     type: Annotated[
         Literal["single_run", "multi_run"],
-        described("One run for all partitions of a backfill, or several."),
+        described("One run for all partitions of a backfill, or several runs."),
     ]
-    max_partitions_per_run: Annotated[int, described("How many partitions a run has at most; for `multi_run`.")] = 1
+    max_partitions_per_run: Annotated[int, described("Maximum number of partitions per run; for `multi_run`.")] = 1
 
     @property
     def policy(self) -> BackfillPolicy:
@@ -56,7 +56,7 @@ class StepOptions(Resolvable, Model):
     retry_policy: Annotated[
         StepRetries | None,
         described(
-            "How often a step that fails is tried again; by default, see option `retries` of the executor.",
+            "Retries of a failed step; by default, the option `retries` of the executor.",
             [{"max_retries": 3, "delay": 30, "backoff": "exponential"}],
         ),
     ] = None
@@ -68,7 +68,7 @@ class StepOptions(Resolvable, Model):
     backfill_policy: Annotated[
         StepBackfills | None,
         described(
-            "How partitions are distributed over the runs of a backfill.",
+            "Distribution of partitions over the runs of a backfill.",
             [{"type": "single_run"}],
         ),
     ] = None

@@ -34,7 +34,7 @@ class ProjectPlace(Resolvable):
     ]
     env: Annotated[
         str | None,
-        described("The profile, as SL_ENV; by default that of the environment.", ["PROD"]),
+        described("The profile, like SL_ENV; by default the value of SL_ENV in the environment.", ["PROD"]),
     ] = None
     options: Annotated[
         dict[str, str] | None,
@@ -61,7 +61,7 @@ class ExecutorPlace(Resolvable):
     options: Annotated[
         dict[str, Any] | None,
         described(
-            "The options of the class. A secret is named, not written down: `{env: NAME}`.",
+            "The options of the class. Give a secret by reference: `{env: NAME}`.",
             [{"retries": 2, "sl_env_var": {"DB_PASSWORD": {"env": "DB_PASSWORD"}}}],
         ),
     ] = None

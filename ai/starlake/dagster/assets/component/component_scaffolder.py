@@ -20,7 +20,7 @@ class ScaffoldedProject(BaseModel):
     )
     executor: str = Field(
         default="embedded",
-        description="Where commands run: embedded, shell, warm, dataproc, cloud_run, or a class with its module.",
+        description="Executor of commands: embedded, shell, warm, dataproc, cloud_run, or a class with its module.",
     )
 
 

@@ -74,8 +74,8 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
         Resolver(
             resolve_project,
             model_field_type=str | ProjectPlace.model(),
-            description="The folder of the Starlake project, relative to this file; or a mapping that also says in "
-            "which profile it is read, and with which variables.",
+            description="The folder of the Starlake project, relative to this file; or a mapping with its path, its "
+            "profile and its variables.",
             examples=["../../../../bakery", {"path": "../../../../bakery", "env": "PROD"}],
         ),
     ]
@@ -84,20 +84,20 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
         Resolver(
             resolve_executor,
             model_field_type=str | ExecutorPlace.model() | None,
-            description="Where the commands of the project run, with which options; by default the embedded engine.",
+            description="Executor of the project's commands, with its options; by default the embedded engine.",
             examples=["embedded", {"class": "shell", "options": {"SL_STARLAKE_PATH": "/opt/starlake/starlake"}}],
         ),
     ] = None
     select: Annotated[
         str | list[str] | None,
         described(
-            "Which tables and tasks, in Starlake's words; all by default.",
+            "Tables and tasks to include, in the syntax of Starlake selections; all by default.",
             ["shop", ["tag:daily", "+kpis.sales"]],
         ),
     ] = None
     exclude: Annotated[
         str | list[str] | None,
-        described("Which of them not.", ["shop.drafts"]),
+        described("Tables and tasks to leave out of the selection.", ["shop.drafts"]),
     ] = None
     translation: Annotated[
         Translation | None,
@@ -105,50 +105,50 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
             resolve_translation,
             model_field_type=str | AssetAttributesModel | None,
             inject_before_resolve=False,
-            description="What to change of each asset. `{{ item }}` is the table or task, `{{ spec }}` the asset "
-            "before the change. Metadata and tags are added; all else is replaced.",
+            description="Changes to each asset. `{{ item }}` is the table or task, `{{ spec }}` the asset "
+            "before the change. Metadata and tags are added; everything else is replaced.",
             examples=[{"group_name": "{{ item.domain }}_raw", "key_prefix": "bakery", "tags": {"team": "sales"}}],
         ),
     ] = None
     op: Annotated[
         StepOptions | None,
         described(
-            "What holds for the steps: retries, pool, tags, backfills.",
+            "Settings of the steps: retries, pool, tags, backfills.",
             [{"retry_policy": {"max_retries": 3, "delay": 30}, "pool": "warehouse"}],
         ),
     ] = None
     include_metadata: Annotated[
         list[MetadataGroup] | None,
         described(
-            "Which of these assets and their materializations have, besides what they always have; all by default.",
+            "Groups of metadata for assets and their materializations, besides what they always have; all by default.",
             [["column_schema", "row_count"], []],
         ),
     ] = None
     batched: Annotated[
         bool | Literal["project"],
         described(
-            "Whether tables and tasks share steps: `false` for a step each, `true` for one per domain, "
-            "`project` for one.",
+            "Division into steps: `false` for a step per table or task, `true` for one per domain, "
+            "`project` for one in all.",
         ),
     ] = False
     rejects: Annotated[
         bool,
-        described("Whether rejected rows are assets of their own, with a job that replays them."),
+        described("Make assets of rejected rows, with a job that replays them."),
     ] = False
-    checks: Annotated[bool, described("Whether expectations become checks.")] = True
-    schedules: Annotated[bool, described("Whether schedules of the project become schedules and partitions.")] = True
-    sensors: Annotated[bool, described("Whether there are sensors that load files when they arrive.")] = True
+    checks: Annotated[bool, described("Make asset checks of expectations.")] = True
+    schedules: Annotated[bool, described("Make schedules and partitions of the project's schedules.")] = True
+    sensors: Annotated[bool, described("Add sensors that load files when they arrive.")] = True
     compute: Annotated[
         str | None,
-        described("The compute profile of all commands, whatever options and metadata say.", ["large"]),
+        described("The compute profile of all commands, instead of those in options and metadata.", ["large"]),
     ] = None
     name: Annotated[
         str | None,
-        described("What the names of jobs, schedules and sensors begin with; by default the project's folder."),
+        described("Prefix of the names of jobs, schedules and sensors; by default the project's folder."),
     ] = None
     asset_prefix: Annotated[
         str | list[str] | None,
-        described("The first part or parts of the keys of all that the project makes.", ["bakery"]),
+        described("Prefix of the project's asset keys.", ["bakery"]),
     ] = None
     if HAS_STATE:
         defs_state: ResolvedDefsStateConfig = field(default_factory=DefsStateConfigArgs.local_filesystem)

@@ -58,7 +58,7 @@ class MirrorEvents:
 
         Args:
             each: The table or task.
-            superseded: Whether a later outcome is known, so that ``last_run`` does not report this one.
+            superseded: True if a later outcome is known, so that ``last_run`` does not report this one.
         """
         recorded = RecordedOutcomes(self.instance, self.latest)
         key = self.build.assets.key(each.item)

@@ -28,10 +28,10 @@ CONFIG = Field(
         "name": Field(str, description="The name of the run outside, for people."),
         "job_ids": Field([str], description="Its JOBIDs in the audit."),
         "rows": Field([str], description="The digests of its rows in the audit."),
-        "since": Field(str, description="When the first of these rows ended (ISO 8601)."),
-        "until": Field(str, description="When the last of these rows ended (ISO 8601)."),
+        "since": Field(str, description="End of the first of these rows (ISO 8601)."),
+        "until": Field(str, description="End of the last of these rows (ISO 8601)."),
     },
-    description="Which rows of the audit are mirrored; the sensor fills it in.",
+    description="Rows of the audit to mirror; the sensor fills it in.",
 )
 
 

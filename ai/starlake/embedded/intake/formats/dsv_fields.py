@@ -24,7 +24,7 @@ def by_lines(source: str, dialect: Dialect, width: int, *, cuts: bool) -> str:
         source: A SELECT of rows as ``line``, and of their problems as ``problem``.
         dialect: Their dialect.
         width: Number of columns of the file.
-        cuts: Whether to drop further values, like Starlake.
+        cuts: True to drop further values, like Starlake.
     """
     keep = "line <> ''" if dialect.multiline else "regexp_matches(line, '[^\\x00-\\x20]')"
     if dialect.comment:

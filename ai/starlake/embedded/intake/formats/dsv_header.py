@@ -25,7 +25,7 @@ class Head:
     Args:
         skip: Number of lines.
         names: The names in the header; None without a header.
-        odd: Whether one of the lines has an odd number of quotes, like one that continues in the next.
+        odd: True if one of the lines has an odd number of quotes, like one that continues in the next.
     """
 
     skip: int

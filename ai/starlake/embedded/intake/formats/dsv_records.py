@@ -32,8 +32,8 @@ class Writing:
         quote: Quote of fields with line breaks.
         escape: Escape of a quote within a field.
         comment: Comment prefix; empty if the file has no comments.
-        blanks: Whether blanks before a quote are ignored.
-        multiline: Whether rows may span lines.
+        blanks: True if blanks before a quote are ignored.
+        multiline: True if rows may span lines.
     """
 
     separator: str

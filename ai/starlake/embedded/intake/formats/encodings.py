@@ -72,7 +72,7 @@ def as_utf8(
         encoding: Its encoding, by a name of Java or Python.
         scratch: Folder for the converted copy, if one is needed; it is written in pieces, never held in memory as a
             whole.
-        replaces: Whether bytes that are not in the encoding become U+FFFD, as in Java.
+        replaces: True if bytes that are not in the encoding become U+FFFD, as in Java.
         setting: The setting for another encoding, for messages.
 
     Returns:

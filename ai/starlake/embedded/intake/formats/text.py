@@ -109,7 +109,7 @@ def line_of_trailing_comma(file: Path, *, over_lines: bool) -> int | None:
 
     Args:
         file: The file, UTF-8.
-        over_lines: Whether documents may span lines.
+        over_lines: True if documents may span lines.
     """
     hints = (",",) if over_lines else (",}", ",]", ", }", ", ]", ",  ", ",\t")
     if not any(contains(file, hint, r",\s*[}\]]") for hint in hints):

@@ -87,7 +87,7 @@ def evolve(
         target: The table, which exists.
         wanted: Names and types of the columns.
         added: Types to use when a column is added, where they differ from `wanted`.
-        drop: Whether columns may be dropped.
+        drop: True if columns may be dropped.
     """
     existing = columns_of(database, target)
     known = {name.lower(): name for name in existing}
@@ -120,7 +120,7 @@ def fitted(
         select: A SELECT of the incoming rows.
         incoming: Its columns and their types.
         file: The file of the metadata, for the message.
-        strict: Whether a column of fractions may not round a number either.
+        strict: True if a column of fractions may not round a number either.
 
     Returns:
         The SELECT; its structs have all fields of the table's.

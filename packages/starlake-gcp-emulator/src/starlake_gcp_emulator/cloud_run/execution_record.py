@@ -20,14 +20,14 @@ class ExecutionRecord:
 
     Args:
         message: The resource, but for what follows from its tasks.
-        created: When it was requested, by the clock.
-        plan: What its tasks do.
+        created: Time of the request, by the clock.
+        plan: Plan of its tasks.
         tasks: Its tasks.
         operation: The one that `RunJob` answered.
-        log: What its tasks printed.
-        cancelled: How often it was cancelled with effect.
-        deleted: Whether its resource was deleted.
-        started: Whether its tasks were begun.
+        log: Output of its tasks.
+        cancelled: Number of cancellations that had an effect.
+        deleted: True if its resource was deleted.
+        started: True if its tasks were begun.
         waiting: The operations that end when it does, whatever it comes to.
     """
 

@@ -29,8 +29,8 @@ class Executions:
 
     Args:
         world: The shared state.
-        operations: Where long-running operations are kept.
-        processes: Where tasks run.
+        operations: Store of long-running operations.
+        processes: Processes of tasks.
     """
 
     def __init__(self, world: World, operations: Operations, processes: Processes) -> None:
@@ -44,9 +44,9 @@ class Executions:
 
         Args:
             job: The job.
-            template: What its tasks are made from, overrides included.
-            tasks: How many there are.
-            plan: What they do.
+            template: Template of its tasks, with overrides.
+            tasks: Number of tasks.
+            plan: Plan of the tasks.
         """
         job_id = job.name.rpartition("/")[2]
         name = f"{job.name}/executions/{job_id}-{''.join(secrets.choice(_LETTERS) for _ in range(5))}"

@@ -29,10 +29,10 @@ class RunJobs:
 
     Args:
         world: The shared state.
-        operations: Where long-running operations are kept.
-        executions: Where executions are kept.
-        command: What stands for the entry point of every image.
-        secrets: Where variables get their values that refer to Secret Manager.
+        operations: Store of long-running operations.
+        executions: Store of executions.
+        command: Replacement for the entry point of every image.
+        secrets: Source of the values of variables that refer to Secret Manager.
     """
 
     def __init__(

@@ -19,9 +19,9 @@ class LogLine:
 
     Args:
         task: The index of the task.
-        attempt: How often the task was begun again before.
-        stream: Where it was printed: stdout or stderr.
-        time: When, in seconds since the epoch.
+        attempt: Number of earlier attempts of the task.
+        stream: ``stdout`` or ``stderr``.
+        time: Time in seconds since the epoch.
         text: The line.
     """
 
@@ -40,7 +40,7 @@ class TaskPlan:
         argv: The command.
         env: The variables of the container.
         timeout: Seconds that an attempt may take.
-        max_retries: How often a task is begun again when it fails.
+        max_retries: Number of retries of a failed task.
     """
 
     argv: Sequence[str]
@@ -54,9 +54,9 @@ class Task:
 
     Args:
         index: Its number, from 0.
-        plan: What it does.
+        plan: Plan of the task.
         world: The shared state.
-        processes: Where it runs.
+        processes: Processes of tasks.
         on_line: Called with what it prints, in a thread of its own.
         on_change: Called under the lock when its state changed.
     """

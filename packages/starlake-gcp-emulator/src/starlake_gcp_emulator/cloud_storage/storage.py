@@ -27,7 +27,7 @@ class StorageServer:
     """The storage emulator on the loopback interface.
 
     Args:
-        port: Where it listens; 0 for any free port.
+        port: Port to listen on; 0 for any free port.
 
     Raises:
         StarlakeError: If the port is taken.
@@ -79,8 +79,8 @@ class OutputObject:
     The last object grows while the driver runs; a new one begins after a megabyte.
 
     Args:
-        storage: Where they are.
-        uri: What stands before the number, such as ``gs://bucket/folder/driveroutput``.
+        storage: Storage that has them.
+        uri: Prefix of the number, such as ``gs://bucket/folder/driveroutput``.
     """
 
     def __init__(self, storage: StorageServer, uri: str) -> None:

@@ -28,12 +28,12 @@ class ClusterRecord:
     Args:
         message: The resource.
         region: Its region.
-        created: When its creation was requested, by the clock.
+        created: Time of the request for its creation, by the clock.
         operation: Its creation.
         jobs: For each job that is active on it, what ends the job when the cluster goes.
         idle_since: Since when it has nothing to do, by the clock; None before it runs.
-        deleted_by: What began its deletion.
-        gone: Whether the deletion is complete.
+        deleted_by: Cause of its deletion.
+        gone: True if the deletion is complete.
     """
 
     message: dataproc.Cluster

@@ -29,7 +29,7 @@ class Clusters:
 
     Args:
         world: The shared state.
-        operations: Where long-running operations are kept.
+        operations: Store of long-running operations.
 
     Attributes:
         records: Every cluster that ever was.

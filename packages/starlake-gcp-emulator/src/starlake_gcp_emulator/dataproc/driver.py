@@ -26,10 +26,10 @@ class Drivers:
     """Makes drivers that run a command in place of Spark.
 
     Args:
-        command: What stands before the arguments of a job.
+        command: Command before the arguments of a job.
         main_class: The main class that there is; None for any.
-        processes: Where the command runs.
-        storage: Where its output goes.
+        processes: Processes of drivers.
+        storage: Storage for its output.
         touch: Called when there is more of it.
     """
 
@@ -66,9 +66,9 @@ class Driver:
 
     Args:
         argv: The command.
-        added: What it finds in its environment beyond that of the emulator.
-        processes: Where it runs.
-        output: Where its output goes.
+        added: Variables of its environment in addition to those of the emulator.
+        processes: Processes of drivers.
+        output: Destination of its output.
         touch: Called when there is more of it.
         missing_class: A main class that does not exist, so that the driver fails at once.
     """

@@ -28,12 +28,12 @@ class JobRecord:
     Args:
         message: The resource.
         region: Its region.
-        cluster: Where it runs.
-        created: When it was submitted, by the clock.
-        driver: What runs it.
-        failures: When attempts failed, by the clock.
-        cancelled: How often it was cancelled with effect.
-        deleted: Whether its resource was deleted.
+        cluster: Cluster that runs it.
+        created: Time of its submission, by the clock.
+        driver: Driver that runs it.
+        failures: Times of failed attempts, by the clock.
+        cancelled: Number of cancellations that had an effect.
+        deleted: True if its resource was deleted.
     """
 
     message: dataproc.Job

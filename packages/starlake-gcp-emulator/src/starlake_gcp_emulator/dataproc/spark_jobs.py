@@ -28,7 +28,7 @@ class SparkJobs:
 
     Args:
         world: The shared state.
-        clusters: Where they run.
+        clusters: Clusters that run them.
         drivers: Makes what runs them.
     """
 

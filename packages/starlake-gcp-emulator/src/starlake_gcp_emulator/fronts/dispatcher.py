@@ -22,8 +22,8 @@ class Dispatcher:
 
     Args:
         world: The shared state.
-        journal: Where calls are noted.
-        faults: What goes wrong.
+        journal: Record of calls.
+        faults: Faults to inject.
     """
 
     def __init__(self, world: World, journal: Journal, faults: Faults) -> None:

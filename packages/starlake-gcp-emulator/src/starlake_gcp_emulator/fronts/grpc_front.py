@@ -24,9 +24,9 @@ class GrpcFront:
     """A server of gRPC, without transport security and without credentials.
 
     Args:
-        methods: What it serves.
-        dispatcher: What answers.
-        port: Where it listens; 0 for any free port.
+        methods: Methods to serve.
+        dispatcher: Dispatcher that answers calls.
+        port: Port to listen on; 0 for any free port.
 
     Raises:
         StarlakeError: If the port is taken.

@@ -17,9 +17,9 @@ class LoopbackServer:
     """Answers requests in threads, from the start until `stop`.
 
     Args:
-        port: Where it listens; 0 for any free port.
-        handler: What answers a request.
-        name: What its thread is called.
+        port: Port to listen on; 0 for any free port.
+        handler: Class that answers a request.
+        name: Name of its thread.
 
     Raises:
         StarlakeError: If the port is taken.

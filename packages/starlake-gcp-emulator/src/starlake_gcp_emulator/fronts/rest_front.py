@@ -30,10 +30,10 @@ class Address:
     """A route that can be matched.
 
     Args:
-        method: Where it leads to.
+        method: Method that it calls.
         route: The route.
-        pattern: What a path must look like.
-        fields: What the groups of the pattern are, in order.
+        pattern: Pattern that a path must match.
+        fields: Names of the groups of the pattern, in order.
     """
 
     method: Method
@@ -61,10 +61,10 @@ class RestFront:
     Requests are read strictly: a field that the message does not have, or a value of another type, is refused.
 
     Args:
-        methods: What it serves.
-        dispatcher: What answers.
-        control: What answers tests in other processes.
-        port: Where it listens; 0 for any free port.
+        methods: Methods to serve.
+        dispatcher: Dispatcher that answers calls.
+        control: Answers tests in other processes.
+        port: Port to listen on; 0 for any free port.
 
     Raises:
         StarlakeError: If the port is taken.

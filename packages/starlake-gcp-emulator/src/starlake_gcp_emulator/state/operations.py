@@ -25,8 +25,8 @@ class Operation:
     Args:
         name: Its full name.
         metadata: Makes the message that tells how far it is.
-        response: What it came to.
-        error: Why it failed.
+        response: Result of the operation.
+        error: Error that it failed with.
     """
 
     name: str

@@ -16,9 +16,9 @@ def page(items: Sequence[T], size: int, token: str, *, most: int) -> tuple[Seque
 
     Args:
         items: All of them.
-        size: How many the caller wants; 0 for as many as the service likes.
-        token: Where the page begins, as an earlier page said it.
-        most: How many the service answers at most.
+        size: Page size that the caller asks for; 0 for the default of the service.
+        token: Start of the page, from an earlier page.
+        most: Maximum page size of the service.
 
     Raises:
         RpcError: If the size is negative or the token is not one of ours.

@@ -23,7 +23,7 @@ class Scheduler:
 
     Args:
         changed: The condition of the state; notified whenever the state changed.
-        clock: What sweeps go by.
+        clock: Clock of the sweeps.
     """
 
     def __init__(self, changed: threading.Condition, clock: Clock) -> None:

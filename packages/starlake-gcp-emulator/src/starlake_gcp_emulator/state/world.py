@@ -21,8 +21,8 @@ class World:
 
     Args:
         clock: The time of day that resources tell and that lifetimes go by.
-        timing: How long the services take.
-        speed: By how much faster they are here.
+        timing: Durations in the services.
+        speed: Factor by which they are faster here.
     """
 
     def __init__(self, clock: Clock, timing: Timing, speed: float) -> None:
@@ -60,7 +60,7 @@ class World:
             timeout: Real seconds to wait at most.
 
         Returns:
-            Whether it holds.
+            True if it holds.
         """
         with self.changed:
             return bool(self.changed.wait_for(lambda: bool(condition()), timeout))
