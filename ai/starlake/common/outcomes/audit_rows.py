@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import groupby
 
 from ai.starlake.common.outcomes.table_outcomes import StarlakeCounts
 
@@ -72,12 +73,18 @@ def in_order(rows: Iterable[AuditRow]) -> list[AuditRow]:
     Args:
         rows: Rows in any order; equal rows must all be included.
     """
-    seen: dict[AuditRow, int] = {}
     numbered: list[AuditRow] = []
-    for row in sorted(rows, key=_order):
-        seen[row] = seen.get(row, -1) + 1
-        numbered.append(row if row.ordinal == seen[row] else replace(row, ordinal=seen[row]))
+    for _, group in groupby(sorted(rows, key=_order), _order):  # equal rows follow each other: few need comparing
+        alike = list(group)
+        numbered += alike if len(alike) == 1 and not alike[0].ordinal else _numbered(alike)
     return numbered
+
+
+def _numbered(rows: Iterable[AuditRow]) -> Iterator[AuditRow]:
+    seen: dict[AuditRow, int] = {}
+    for row in rows:
+        seen[row] = seen.get(row, -1) + 1
+        yield row if row.ordinal == seen[row] else replace(row, ordinal=seen[row])
 
 
 def _order(row: AuditRow) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import (
     AssetCheckResult,
+    AssetKey,
     DefaultSensorStatus,
     JobDefinition,
     RunRequest,
@@ -52,6 +53,15 @@ def track_sensor(build: FacadeBuild, sync: JobDefinition, mirror: JobDefinition 
         description="Finds runs of Starlake that were started outside of Dagster.",
         default_status=DefaultSensorStatus.RUNNING if build.sensor_runs else DefaultSensorStatus.STOPPED,
     )
+
+
+@dataclass(frozen=True)
+class _ShownRun:
+    """An outside run with the rows that the facade shows, and their assets."""
+
+    run: OutsideRun
+    rows: Sequence[AuditRow]
+    assets: frozenset[AssetKey]
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,9 +126,7 @@ class TrackSensor:
         with quiet():
             return SensorResult(**answer, cursor=tracked.cursor.as_text())
 
-    def _of_this_project(
-        self, runs: Iterable[OutsideRun]
-    ) -> tuple[list[tuple[OutsideRun, list[AuditRow]]], Sequence[str]]:
+    def _of_this_project(self, runs: Iterable[OutsideRun]) -> tuple[list[_ShownRun], Sequence[str]]:
         """Return the runs with the rows that the facade shows, and the names of items that the project lacks."""
         found, missing = [], dict[str, None]()
         for run in runs:
@@ -126,17 +134,16 @@ class TrackSensor:
             missing.update(dict.fromkeys(unknown))
             shown = {row.digest for rows in items.values() for row in rows}
             if shown:
-                found.append((run, [row for row in run.rows if row.digest in shown]))
+                keys = frozenset(self.build.assets.key(self.build.on_record.named(name)) for name in items)
+                found.append(_ShownRun(run, tuple(row for row in run.rows if row.digest in shown), keys))
         return found, list(missing)
 
-    def _requests(
-        self, runs: Iterable[tuple[OutsideRun, Sequence[AuditRow]]], context: SensorEvaluationContext
-    ) -> dict[str, Any]:
+    def _requests(self, runs: Iterable[_ShownRun], context: SensorEvaluationContext) -> dict[str, Any]:
         """Return a run request for each outside run, except those that another sensor has mirrored on these assets."""
         found: dict[str, tuple[OutsideRun, OutsideReference]] = {}
-        for run, rows in runs:
-            reference = OutsideReference.of(run, rows)
-            found[self._digest(reference, rows)] = (run, reference)
+        for each in runs:
+            reference = OutsideReference.of(each.run, each.rows)
+            found[reference.digest(each.assets)] = (each.run, reference)
         already = mirrored_already(context.instance, found.keys())
         for digest, run_id in already.items():
             _compat.log_of(context).info(f"{found[digest][0].name} is mirrored by run {run_id} already")
@@ -152,17 +159,11 @@ class TrackSensor:
         ]
         return {"run_requests": requests} if requests else {}
 
-    def _digest(self, reference: OutsideReference, rows: Sequence[AuditRow]) -> str:
-        items = filter(None, map(self.build.on_record.chosen, rows))
-        return reference.digest({self.build.assets.key(item) for item in items})
-
-    def _events(
-        self, runs: Sequence[tuple[OutsideRun, Sequence[AuditRow]]], context: SensorEvaluationContext
-    ) -> dict[str, Any]:
+    def _events(self, runs: Sequence[_ShownRun], context: SensorEvaluationContext) -> dict[str, Any]:
         """Return the events of all outside runs, in the order in which their tables and tasks ended."""
         if not runs:
             return {}
-        found = items_of_runs(self.build, [(run.name, rows) for run, rows in runs])
+        found = items_of_runs(self.build, [(each.run.name, each.rows) for each in runs])
         items = sorted((each for of_run in found for each in of_run.items), key=lambda each: each.last.ended)
         made = MirrorEvents.of_many(self.build, context.instance, _compat.log_of(context).warning, items)
         events = [
@@ -172,5 +173,5 @@ class TrackSensor:
         ]
         if not events:
             return {}
-        names = ", ".join(run.name for run, _ in runs)
+        names = ", ".join(each.run.name for each in runs)
         return {"asset_events": events, "skip_reason": SkipReason(f"{len(events)} event(s) are recorded of {names}")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -15,6 +16,8 @@ MICROSECONDS = 60_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 _PAGE = 2000
+_MOST_NUMBERS = 4096
+"""Maximum number of remembered results: a tick needs the number of a row, and that of its JOBID, several times."""
 
 
 class TrackedAudit(Protocol):
@@ -69,6 +72,7 @@ def identity(row: AuditRow) -> int:
     return number_of(row.digest)
 
 
+@functools.lru_cache(maxsize=_MOST_NUMBERS)
 def number_of(text: str) -> int:
     """Return a number of 64 bits for a string."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

@@ -317,19 +317,18 @@ class _AuditTable:
         return ", ".join(self.columns[name].sql if name in self.columns else "NULL" for name in _COLUMNS)
 
     def _row(self, row: Sequence[Any]) -> AuditRow:
-        given = dict(zip(_COLUMNS, row, strict=True))
-        scheduled = given["SCHEDULED_DATE"]
+        job_id, paths, domain, table, success, *counts, message, step, started, duration, scheduled = row
         return AuditRow(
-            job_id=_text(given["JOBID"]),
-            paths=_text(given["PATHS"]),
-            domain=_text(given["DOMAIN"]),
-            table=_text(given["SCHEMA"]),
-            success=bool(given["SUCCESS"]),
-            counts=_counts(given) if given["STEP"] == LOAD else None,
-            started=self.clock.utc(given["TIMESTAMP"]),
-            duration=int(given["DURATION"] or 0) / 1000,
-            message=_text(given["MESSAGE"]),
-            step=_text(given["STEP"]),
+            job_id=_text(job_id),
+            paths=_text(paths),
+            domain=_text(domain),
+            table=_text(table),
+            success=bool(success),
+            counts=_counts(*counts) if step == LOAD else None,
+            started=self.clock.utc(started),
+            duration=int(duration or 0) / 1000,
+            message=_text(message),
+            step=_text(step),
             scheduled=None if scheduled is None else self.clock.utc(scheduled),
         )
 
@@ -348,12 +347,11 @@ def _of_items(
     return " AND ".join([*conditions, *([f"({' OR '.join(either)})"] if either else [])]), values
 
 
-def _counts(given: Mapping[str, Any]) -> StarlakeCounts | None:
-    numbers = [given[name] for name in _COUNTS]
-    if numbers[0] is None or numbers[0] < 0:
+def _counts(read: Any, accepted: Any, rejected: Any) -> StarlakeCounts | None:
+    if read is None or read < 0:
         return None
-    read, accepted, rejected = (max(0, int(number or 0)) for number in numbers)
-    return StarlakeCounts(read, accepted, rejected, files=True, lost_files=int(accepted == 0 and rejected > 0))
+    taken, refused = max(0, int(accepted or 0)), max(0, int(rejected or 0))
+    return StarlakeCounts(int(read), taken, refused, files=True, lost_files=int(taken == 0 and refused > 0))
 
 
 def _text(value: Any) -> str:

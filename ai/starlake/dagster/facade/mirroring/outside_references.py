@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,13 @@ class OutsideReference:
 
     def config(self) -> dict[str, Any]:
         """Return the reference as the configuration of an op."""
-        return {**asdict(self), "job_ids": list(self.job_ids), "rows": list(self.rows)}
+        return {
+            "name": self.name,
+            "job_ids": list(self.job_ids),
+            "rows": list(self.rows),
+            "since": self.since,
+            "until": self.until,
+        }
 
     def digest(self, assets: Iterable[AssetKey]) -> str:
         """Return the digest for `MIRRORS_TAG`.
