@@ -12,6 +12,7 @@ from ai.starlake.project import Project, ProjectError
 from ai.starlake.project.databases.connections import duckdb_file
 from ai.starlake.project.settings import read_settings
 from ai.starlake.project.templating.environment import clock_variables, resolve_variables
+from tests.project.conftest import APPLICATION, TABLE, Files
 
 
 def test_no_project(tmp_path):
@@ -66,6 +67,31 @@ def test_folders_cannot_be_changed_by_env_files(files):
     variables = files.read().environment
     assert variables["SL_ROOT"] == str(files.root)
     assert variables["SL_DATASETS"] == f"{files.root}/datasets"
+
+
+@pytest.mark.parametrize("name", ['a "b"', "it's", "back\\slash", "a #b: c", "[a]", '"', "{{x}}", "süß", "a;b=c"])
+def test_a_folder_is_read_as_it_is_whatever_its_characters_mean_in_yaml(tmp_path, name):
+    files = Files(tmp_path / name)
+    files.write("application.sl.yml", APPLICATION)
+    files.write("env.sl.yml", "version: 1\nenv: {landing: '{{SL_ROOT}}/landing'}")
+    config = "version: 1\nload:\n  metadata:\n    directory: %s\n"
+    for domain, directory in {
+        "double": '"{{SL_ROOT}}/in"',
+        "single": "'${SL_INCOMING}/in'",
+        "plain": "{{SL_DATASETS}}/in",
+        "own": '"{{landing}}/in"',
+    }.items():
+        files.write(f"load/{domain}/_config.sl.yml", config % directory)
+        files.write(f"load/{domain}/orders.sl.yml", TABLE)
+    project = files.read()
+    root = tmp_path / name
+    assert duckdb_file(project.application.connections["duckdb"], project.areas) == root / "datasets" / "duckdb.db"
+    assert {domain.name: domain.metadata.directory for domain in project.domains} == {
+        "double": f"{root}/in",
+        "single": f"{root}/datasets/incoming/in",
+        "plain": f"{root}/datasets/in",
+        "own": f"{root}/landing/in",
+    }
 
 
 def test_env_values_must_be_texts(files):

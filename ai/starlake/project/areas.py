@@ -10,6 +10,9 @@ from ai.starlake.common.storage import Files
 from ai.starlake.project.models import Area
 from ai.starlake.project.paths import join
 
+FOLDER_VARIABLES = ("SL_ROOT", "SL_DATASETS", "SL_METADATA", "SL_INCOMING")
+"""Variables whose values are folders of the project."""
+
 
 @dataclass(frozen=True)
 class Areas:
@@ -101,9 +104,5 @@ class Areas:
 
     def variables(self) -> Mapping[str, str]:
         """Return the variables with these folders, which override the env files."""
-        return {
-            "SL_ROOT": self.root,
-            "SL_DATASETS": self.datasets,
-            "SL_METADATA": self.metadata,
-            "SL_INCOMING": self.address("incoming"),
-        }
+        folders = (self.root, self.datasets, self.metadata, self.address("incoming"))
+        return dict(zip(FOLDER_VARIABLES, folders, strict=True))

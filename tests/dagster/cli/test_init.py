@@ -66,8 +66,10 @@ def test_it_says_what_to_do_next(tmp_path: Path) -> None:
     assert "\n".join(steps[1:]) in readme
 
 
-def test_nothing_of_the_project_is_a_mistake(project: Path) -> None:
-    assert list(validate(project)) == []
+@pytest.mark.parametrize("name", ["rental", 'my "best" rental', "it's", "back\\slash", ".süß"])
+def test_nothing_of_the_project_is_a_mistake(tmp_path: Path, name: str) -> None:
+    assert init(tmp_path / name).exit_code == 0
+    assert list(validate(tmp_path / name)) == []
 
 
 def test_the_definitions_are_five_lines(project: Path) -> None:
@@ -115,6 +117,13 @@ def test_an_executor_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "'embedded', 'shell', 'warm', 'dataproc', 'cloud_run'" in done.output
     assert not (tmp_path / "rental").exists()
+
+
+@pytest.mark.parametrize(("arguments", "named"), [(["int", "rental"], "init"), (["gcp", "reep"], "reap")])
+def test_a_misspelled_command_is_refused_with_the_nearest_name(arguments: list[str], named: str) -> None:
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 2
+    assert f"Did you mean '{named}'?" in done.output
 
 
 def test_each_executor_of_dagster_is_offered() -> None:

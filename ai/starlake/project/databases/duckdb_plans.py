@@ -83,7 +83,7 @@ def plan_of(connection: Connection, areas: Areas) -> Plan:
         connection: The connection; one of DuckDB.
         areas: The folders; a relative path starts at the project's root, which is the working folder of commands.
     """
-    location, parameters = _url(connection)
+    location, parameters = _url(connection, areas)
     settings, problems = dict(parameters), []
     for name, value in connection.options.items():
         if name.lower() in _OWN or name.lower() in _NO_EFFECT or not value:
@@ -141,11 +141,16 @@ def clash(one: Connection, first: Plan, second: Plan) -> str | None:
 _INSTEAD = "put SQL that reads or changes rows into the presql of a table or task"
 
 
-def _url(connection: Connection) -> tuple[str, dict[str, str]]:
-    """Return the location in the URL, and the settings after it: ``jdbc:duckdb:file;threads=4``."""
+def _url(connection: Connection, areas: Areas) -> tuple[str, dict[str, str]]:
+    """Return the location in the URL, and the settings after it: ``jdbc:duckdb:file;threads=4``.
+
+    A ``;`` in the name of the project's own folder does not begin a setting.
+    """
     url = (connection.url or "").strip()
     location = url[len(PREFIX) :] if url.lower().startswith(PREFIX) else ""
-    location, *rest = re.split(r"[;?]", location)
+    own = next((folder for folder in (areas.datasets, areas.root) if location.startswith(folder)), "")
+    first, *rest = re.split(r"[;?]", location[len(own) :])
+    location = own + first
     pairs = (each.partition("=") for part in rest for each in part.split("&") if each.strip())
     return location.strip(), {name.strip(): value.strip() for name, _, value in pairs}
 

@@ -6,7 +6,8 @@ All plain values are read as strings and become numbers and booleans if a model 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ _NULL_TAG = "tag:yaml.org,2002:null"
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 _MAX_NODES = 200_000
 """More nodes than any real file has; an alias of aliases (a "billion laughs") exceeds it and is refused."""
+
+_HARMLESS = re.compile(r"[\w/.-]*")
+_PLACEHOLDER = "\ue000{}\ue001"
 
 KeyPath = tuple[str | int, ...]
 
@@ -52,16 +56,22 @@ class Document:
         return Finding(self.file, self.line(path), message, hint, severity)
 
 
-def parse_document(file: Path, text: str) -> Document:
+def parse_document(file: Path, text: str, literals: Iterable[str] = ()) -> Document:
     """Parse the content of a YAML file.
 
     Args:
         file: The file, for messages.
         text: Its content, with rendered Jinja. An empty one is an empty mapping.
+        literals: Strings in the content that are read as they are, whatever their characters mean in YAML: a folder
+            whose name contains a quote, and which Jinja has written between quotes.
 
     Raises:
         ProjectError: If it is not valid YAML, or not a mapping.
     """
+    unsafe = sorted({each for each in literals if not _HARMLESS.fullmatch(each)}, key=len, reverse=True)
+    placeholders = {_PLACEHOLDER.format(number): literal for number, literal in enumerate(unsafe)}
+    for placeholder, literal in placeholders.items():
+        text = text.replace(literal, placeholder)
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
@@ -73,7 +83,7 @@ def parse_document(file: Path, text: str) -> Document:
         return Document(file, {}, {})
     if not isinstance(node, yaml.MappingNode):
         raise _unreadable(file, node.start_mark.line + 1, "the file must begin with a key, not with a list or a value")
-    builder = _Builder(file)
+    builder = _Builder(file, placeholders)
     try:
         data = builder.build(node, ())
     except RecursionError as error:
@@ -88,10 +98,11 @@ def _unreadable(file: Path, line: int, problem: str) -> ProjectError:
 class _Builder:
     """Converts YAML nodes to plain data, and records the line of each key."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, placeholders: Mapping[str, str]) -> None:
         self.lines: dict[KeyPath, int] = {}
         self.findings: list[Finding] = []
         self._file = file
+        self._placeholders = placeholders
         self._nodes = 0
         self._open: set[int] = set()
 
@@ -107,10 +118,16 @@ class _Builder:
         finally:
             self._open.discard(id(node))
 
-    @staticmethod
-    def _scalar(node: yaml.ScalarNode) -> str | None:
+    def _scalar(self, node: yaml.ScalarNode) -> str | None:
         is_null = node.tag == _NULL_TAG or (node.style is None and node.value in _NULLS)
-        return None if is_null else str(node.value)
+        return None if is_null else self._string(node)
+
+    def _string(self, node: yaml.ScalarNode) -> str:
+        """Return the value of a node with the literals in place of their placeholders."""
+        value = str(node.value)
+        for placeholder, literal in self._placeholders.items():
+            value = value.replace(placeholder, literal)
+        return value
 
     def _sequence(self, node: yaml.Node, path: KeyPath) -> list[Any]:
         items = []
@@ -132,7 +149,7 @@ class _Builder:
                 continue
             if not isinstance(key_node, yaml.ScalarNode):
                 raise _unreadable(self._file, line, "a key must be a string")
-            key = str(key_node.value)
+            key = self._string(key_node)
             if key in own:
                 message = f"{key} is given twice; the first one is not read"
                 self.findings.append(Finding(self._file, line, message, "remove one", Severity.WARNING))

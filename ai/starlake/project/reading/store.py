@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.project.areas import FOLDER_VARIABLES
 from ai.starlake.project.findings import Finding, ProjectError, Severity
 from ai.starlake.project.models.enums import UnknownKeys
 from ai.starlake.project.paths import read_text
@@ -88,13 +89,15 @@ class Store:
     def _read(self, file: Path, root: str, *, rendered: bool) -> FileContent:
         try:
             text = read_text(file)
+            folders: list[str] = []
             if rendered:
                 text = self._renderer.render(text, label=str(file), file=file)
+                folders = [self._renderer.variables.get(name, "") for name in FOLDER_VARIABLES]
         except ProjectError:
             raise
         except StarlakeError as error:
             raise ProjectError.of_file(file, error) from error
-        document = parse_document(file, text)
+        document = parse_document(file, text, folders)
         document, data, migrated = migrate(document, root)
         if data is None and document.data and root not in document.data:
             others = [name for name in document.data if name != "version"]
