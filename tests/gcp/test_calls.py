@@ -345,6 +345,14 @@ def test_a_missing_package_is_named(monkeypatch, client, module, package):
         getattr(clients, client)
 
 
+def test_a_project_that_only_credentials_could_name_needs_the_extra(monkeypatch):
+    for name in ("GOOGLE_CLOUD_PROJECT", "GCP_PROJECT", "GCLOUD_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setitem(sys.modules, "google.auth", None)
+    with pytest.raises(MissingExtraError, match=r"google-auth is not installed(.|\n)*starlake-jobs\[gcp\]"):
+        _ = GcpClients(GcpEndpoints(), project=None, region="r").project
+
+
 def test_errors_survive_the_way_to_another_process():
     error = pickle.loads(pickle.dumps(NotFoundError("look", "NOT_FOUND", "gone", fix="look elsewhere")))
     assert isinstance(error, NotFoundError)

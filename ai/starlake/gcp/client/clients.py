@@ -131,10 +131,13 @@ def default_credentials(impersonate: str | None = None) -> tuple[Any, str | None
         impersonate: E-mail address of a service account to impersonate.
 
     Raises:
+        MissingExtraError: If google-auth is not installed.
         GcpCallError: If there are no credentials.
     """
-    import google.auth
-
+    try:
+        import google.auth
+    except ImportError as error:
+        raise MissingExtraError("google-auth", "gcp", str(error)) from None
     with explained("find credentials"):
         credentials, project = google.auth.default(scopes=[_SCOPE])
     if impersonate:
