@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from dagster import (
     AssetMaterialization,
     Backoff,
+    DagsterExecutionInterruptedError,
     DagsterRunStatus,
     Failure,
     Field,
@@ -105,6 +106,7 @@ def interruptible(
     if context.run_id in _interrupted_runs:
         raise Failure(INTERRUPTED, allow_retries=False)
     try:
+        _require_wanted(context)
         with within_step(context):
             yield from events(context)
     except _compat.INTERRUPTIONS as interruption:
@@ -120,6 +122,24 @@ def interruptible(
 _interrupted_runs: set[str] = set()
 """Interrupted runs of this process: Dagster took the interruption for the failure of one step, and continues with
 others."""
+
+
+def _require_wanted(context: OpExecutionContext) -> None:
+    """Check that the run of a step in a process of its own is not being cancelled.
+
+    Dagster's multiprocess executor forwards an interruption once, to the step processes that it knows then. A step
+    process that it is just starting is not among them, and would run to its end while its run waits. Dagster records
+    that a run is being cancelled before it interrupts it, so the record is there by the time such a step begins.
+
+    Raises:
+        DagsterExecutionInterruptedError: If it is.
+    """
+    if _compat.run_process_sentinel() is None:
+        return
+    run = context.instance.get_run_by_id(context.run_id)
+    if run is not None and run.status is DagsterRunStatus.CANCELING:
+        context.log.info("this step does not begin, because its run is being cancelled")
+        raise DagsterExecutionInterruptedError
 
 
 def run_is_ending(context: OpExecutionContext) -> bool:

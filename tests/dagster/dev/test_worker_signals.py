@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
+from dagster import DagsterInstance, DagsterRunStatus
 
 from tests.waiting import PATIENCE
 
@@ -60,3 +61,14 @@ def test_a_killed_step_ends_its_command_and_fails_the_run(execute, location):
     command.step.kill()
     assert worker.wait(PATIENCE) != 0
     assert command.left(location.processes()) == []
+
+
+@slow
+def test_a_step_that_starts_while_its_run_is_cancelled_runs_no_command(location):
+    """Dagster's multiprocess executor does not forward the interruption to it."""
+    worker = location.execute("gentle_cancelled_early")
+    assert worker.wait(PATIENCE) != 0
+    assert list((location.root / "pids").iterdir()) == []
+    with DagsterInstance.from_config(str(location.home)) as instance:
+        (run,) = instance.get_runs()
+    assert run.status is DagsterRunStatus.CANCELED
