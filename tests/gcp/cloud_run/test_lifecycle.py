@@ -12,7 +12,7 @@ from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.google_errors import GcpCallError
 from ai.starlake.gcp.cloud_run.backend import CloudRunBackend, CloudRunJob, LostAnswerError
 from ai.starlake.gcp.cloud_run.executions import Marker
-from tests.waiting import meanwhile
+from tests.waiting import meanwhile, wait_for
 
 SLEEP = ("transform", "sleep=120")
 
@@ -74,12 +74,12 @@ def test_an_execution_whose_start_seemed_to_fail_and_turns_up_late_is_cancelled(
 
 
 @pytest.fixture
-def starts_late(executions, gcp, monkeypatch):
-    """Leave the first start without an answer: it reaches Cloud Run when the second one has long been running."""
+def starts_late(bench, monkeypatch):
+    """Leave the first start without an answer: it reaches Cloud Run when the second one is being followed."""
     order, orders = CloudRunBackend.order, []
 
     def carried_out_later(job, overrides):
-        gcp.wait_for(lambda _: [one.state for one in executions()] == ["RUNNING"])
+        wait_for("the second one", lambda: ": running" in bench.report.everything())
         order(job, overrides)
 
     def ordered(job, overrides):
