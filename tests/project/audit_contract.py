@@ -135,6 +135,19 @@ class AuditContract:
         )
         assert names(audit.last_rows()) == ["good", "only", "worse", "native", "task"]
 
+    def test_the_last_rows_of_each_table_and_those_shortly_before_them(self, tables, audit):
+        tables.write(
+            "audit",
+            *(load(after(at), job=f"at {at}") for at in (0, 40, 70, 70)),
+            failed(load(after(100), job="bad")),
+            *(failed(load(after(at), job="worse")) for at in (3000, 3060)),
+            load(after(10), "clients", job="other"),
+        )
+        near = timedelta(seconds=60)
+        assert names(audit.last_rows(near)) == ["other", "at 40", "at 70", "at 70", "worse", "worse"]
+        assert names(audit.last_rows()) == ["other", "at 70", "at 70", "worse"]
+        assert len({row.digest for row in audit.last_rows(near)}) == 6
+
     def test_a_starlake_that_writes_no_scheduled_date(self, new):
         tables = new()
         tables.create(without=["SCHEDULED_DATE", "TENANT"])
@@ -201,6 +214,22 @@ class AuditContract:
         ]
         assert [(reason.reason, reason.rows) for reason in loaded.reasons] == [("`id` (int) can't be null", 2)]
         assert (months.name, months.error, months.counts) == ("kpi.months", "no such column", None)
+
+    def test_files_of_one_name_are_counted_each_and_a_failure_that_was_tried_again_is_not(self, tables, audit):
+        one = {"PATHS": "file:/in/a.csv"}
+        tables.write(
+            "audit",
+            load(START, **one),
+            load(after(10), **one),
+            failed(load(after(20), PATHS="file:/in/b.csv", COUNT=9), "no space left"),
+            load(after(30), PATHS="file:/in/b.csv"),
+            *[transform(after(40)), transform(after(50), seconds=5)],
+        )
+        loaded, months = audit.outcomes(audit.rows_of(["job-1"]), orders)
+        assert loaded.counts is not None
+        assert (loaded.counts.input, loaded.counts.rejected, loaded.error) == (9, 3, None)
+        assert [file.name for file in loaded.files] == ["a.csv", "a.csv", "b.csv"]
+        assert (months.duration, months.counts) == (5, None)
 
     def test_several_readings_of_one_connection_are_those_of_many(self, tables, audit):
         tables.write("audit", load(START), load(after(2), job="job-2"), transform(after(4), job="job-2"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from dagster import AssetCheckSeverity, AssetSelection, DagsterInstance, Definitions, define_asset_job
 
 from tests.dagster.assets.conftest import Folder
 from tests.dagster.facade.conftest import Mirror, Scheduler, plain
+from tests.fakes.outside_audit import DuckDbAudit, failed, load
 
 
 class TestSync:
@@ -108,6 +109,61 @@ class TestSync:
         mirror.settle()
         assert [plain(made.metadata)["starlake/audit_id"] for made in mirror.materializations("shop/orders")] == ["17"]
 
+    @pytest.mark.parametrize("job_id", [None, "17"])
+    def test_a_load_of_several_files_is_the_sum_of_its_rows(
+        self, shop: Folder, scheduler: Scheduler, instance: DagsterInstance, job_id: str | None
+    ) -> None:
+        scheduler.deliver("shop.orders", "1;5", "x;1", name="1")
+        scheduler.deliver("shop.orders", "2;5", "3;5", "4;5", name="2")
+        assert scheduler.load("shop.orders", job_id=job_id)
+        mirror = Mirror(shop, instance)
+        assert mirror.sync().success
+        (made,) = mirror.materializations("shop/orders")
+        metadata = plain(made.metadata)
+        assert (metadata["starlake/rows_read"], metadata["starlake/rows_accepted"]) == (5, 4)
+        assert metadata["starlake/rows_rejected"] == 1
+        assert metadata["starlake/file_count"] == 2
+        assert len(metadata["starlake/audit_rows"].split(",")) == 2
+        assert mirror.passed("shop/orders", "rejected_rows") == [False]
+        assert mirror.passed("shop/orders") == [True]
+        assert mirror.sync().success
+        assert len(mirror.materializations("shop/orders")) == 1
+
+    @pytest.mark.parametrize("job_id", [None, "17"])
+    def test_a_failed_file_among_others_is_a_failure(
+        self, shop: Folder, scheduler: Scheduler, instance: DagsterInstance, job_id: str | None
+    ) -> None:
+        """The last file succeeded: its row alone says nothing of the failure."""
+        scheduler.deliver("shop.returns", "y;1", name="1")
+        scheduler.deliver("shop.returns", "1;1", "2;1", name="2")
+        assert not scheduler.load("shop.returns", job_id=job_id)
+        mirror = Mirror(shop, instance)
+        assert mirror.sync().success
+        (made,) = mirror.materializations("shop/returns")
+        assert plain(made.metadata)["starlake/rows_accepted"] == 2
+        (last,) = mirror.checks("shop/returns")
+        assert (last.passed, last.description) == (False, "1 invalid records")
+        assert mirror.passed("shop/returns", "rejected_rows") == [False]
+
+    def test_a_load_that_takes_an_hour_is_one_and_the_one_of_the_day_before_another(
+        self, shop: Folder, instance: DagsterInstance
+    ) -> None:
+        begin = datetime(2026, 11, 30, 2, tzinfo=timezone.utc)
+        tables = DuckDbAudit(shop.root / "datasets" / "duckdb.db")
+        tables.create()
+        for start in (begin - timedelta(days=1), begin):
+            for place in range(7):
+                path = f"file:/in/orders_{start:%d}_{place}.csv"
+                started = start + timedelta(minutes=10 * place)
+                row = load(started, "orders", "shop", job="nightly", seconds=590, PATHS=path)
+                tables.write("audit", row if place else failed(row, "no space left"))
+        mirror = Mirror(shop, instance)
+        assert mirror.sync().success
+        (made,) = mirror.materializations("shop/orders")
+        assert (plain(made.metadata)["starlake/rows_read"], plain(made.metadata)["starlake/file_count"]) == (18, 6)
+        (last,) = mirror.checks("shop/orders")
+        assert (last.passed, last.description) == (False, "no space left")
+
     def test_an_audit_without_anything(self, shop: Folder, instance: DagsterInstance) -> None:
         mirror = Mirror(shop, instance)
         assert mirror.sync().success
@@ -136,6 +192,15 @@ class TestExecutedChecks:
         (last,) = read.checks("shop/returns")
         assert (last.passed, last.severity) == (False, AssetCheckSeverity.ERROR)
         assert last.description == "1 invalid records"
+
+    def test_they_report_all_files_of_a_load(self, read: Mirror, scheduler: Scheduler) -> None:
+        scheduler.deliver("shop.returns", "y;1", name="1")
+        scheduler.deliver("shop.returns", "1;1", name="2")
+        assert not scheduler.load("shop.returns")
+        job = read.definitions.get_repository_def().get_job("checks")
+        assert job.execute_in_process(instance=read.instance, raise_on_error=False).success
+        assert read.passed("shop/returns") == [False]
+        assert read.passed("shop/returns", "rejected_rows") == [False]
 
     def test_what_is_not_on_record_is_unknown_and_not_passed(self, read: Mirror) -> None:
         job = read.definitions.get_repository_def().get_job("checks")

@@ -21,7 +21,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.facade.mirroring.free_audits import when_free
 from ai.starlake.dagster.facade.mirroring.mirror_events import MirrorEvents
-from ai.starlake.dagster.facade.mirroring.outside_items import OutsideItem, by_item, outside_items
+from ai.starlake.dagster.facade.mirroring.outside_items import OutsideItem, by_item, items_of_runs
 from ai.starlake.dagster.ops import Body, Event, OpSpec, outputs
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class States:
     """The current state of tables and tasks.
 
     Args:
-        items: By name, the last success, and the last failure if it came later.
+        items: By name, the last load or run of the task; after the last one that succeeded if nothing did in it.
         unknown: The names of recorded ones that the project does not have.
     """
 
@@ -113,12 +113,14 @@ def current_state(build: FacadeBuild) -> States:
     Raises:
         StarlakeError: If the audit cannot be read.
     """
-    rows, unknown = by_item(build, build.audit.last_rows())
-    successes = [row for of_item in rows.values() for row in _last(of_item, success=True)]
-    failures = [row for of_item in rows.values() for row in _last(of_item, success=False)]
+    from ai.starlake.orchestration.outside import LONGEST_LOAD, runs_of_item
+
+    tracking = build.settings.tracking
+    rows, unknown = by_item(build, build.audit.last_rows(LONGEST_LOAD))
+    last = [(STATE, run) for of_item in rows.values() for run in _last(runs_of_item(of_item, tracking))]
     items: dict[str, list[OutsideItem]] = {}
-    for some in (successes, failures):
-        for each in outside_items(build, some, STATE).items:
+    for of_run in items_of_runs(build, last):
+        for each in of_run.items:
             items.setdefault(each.item.full_name, []).append(each)
     return States(items, unknown)
 
@@ -139,10 +141,7 @@ def state_when_free(build: FacadeBuild, context: OpExecutionContext) -> States:
         raise Failure(str(error), allow_retries=False) from error
 
 
-def _last(rows: Sequence[AuditRow], *, success: bool) -> list[AuditRow]:
-    """Return the last row that succeeded; or the last one, if it did not."""
-    last = max(rows, key=lambda row: row.ended)
-    if not success:
-        return [] if last.success else [last]
-    succeeded = [row for row in rows if row.success]
-    return [max(succeeded, key=lambda row: row.ended)] if succeeded else []
+def _last(runs: Sequence[Sequence[AuditRow]]) -> list[Sequence[AuditRow]]:
+    """Return the last run, after the last one in which something succeeded if nothing did in it."""
+    made = [run for run in runs if any(row.success for row in run)]
+    return [*made[-1:], runs[-1]] if not made or made[-1] is not runs[-1] else [runs[-1]]

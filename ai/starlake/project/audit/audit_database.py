@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from ai.starlake.common import StarlakeError
@@ -76,8 +76,12 @@ class AuditDatabase(Protocol):
         """
         ...
 
-    def last_rows(self) -> list[AuditRow]:
-        """Return the last row, and the last successful one, of each DOMAIN, SCHEMA and STEP, oldest first."""
+    def last_rows(self, within: timedelta = timedelta(0)) -> list[AuditRow]:
+        """Return the last row, and the last successful one, of each DOMAIN, SCHEMA and STEP, oldest first.
+
+        Args:
+            within: The time before the end of each of them; the rows that ended in it are returned too.
+        """
         ...
 
     def outcomes(self, rows: Sequence[AuditRow], find: ItemFinder) -> list[TableOutcome]:

@@ -74,8 +74,8 @@ class AuditRecords:
 
     def _outcome(self, item: ItemOnRecord, rows: Sequence[AuditRow]) -> TableOutcome:
         loads = [row for row in rows if row.step == LOAD]
-        runs = _last_attempts(loads or rows)
-        errors = _errors(runs) or _errors(_last_attempts(rows))
+        runs = _counted(loads or rows)
+        errors = _errors(runs) or _errors(_counted(rows))
         checks, unknown = self._checks(item, rows[-1].item)
         paths = [path for row in runs for path in row.paths.split(",")] if loads else []
         return TableOutcome(
@@ -103,9 +103,13 @@ class AuditRecords:
         return tuple(_check(expect, found.get(expect.replace("'", '"'))) for expect in declared), None
 
 
-def _last_attempts(rows: Sequence[AuditRow]) -> Sequence[AuditRow]:
-    """Return the rows of the last attempts at the same files, or the same task."""
-    return list({(row.step, row.paths): row for row in rows}.values())
+def _counted(rows: Sequence[AuditRow]) -> Sequence[AuditRow]:
+    """Return all successful loads, and the last attempt at the same files, or the same task.
+
+    A failed load that was tried again does not count. A successful one does, even if a later file has the same name.
+    """
+    last = {(row.step, row.paths): row for row in rows}
+    return [row for row in rows if row is last[row.step, row.paths] or (row.success and row.step == LOAD)]
 
 
 def _errors(rows: Sequence[AuditRow]) -> list[str]:

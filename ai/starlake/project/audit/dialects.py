@@ -44,7 +44,8 @@ _WORDS: Mapping[str, SqlWords] = {
     ),
     "databricks": SqlWords("timestampadd(MILLISECOND, {1}, {0})"),
     "mysql": SqlWords(
-        "date_add({0}, INTERVAL (({1}) * 1000) MICROSECOND)", "CAST(date_format({0}, '%Y-%m-%d %H:%i:00') AS DATETIME)"
+        "date_add({0}, INTERVAL (CAST({1} AS SIGNED) * 1000) MICROSECOND)",
+        "CAST(date_format({0}, '%Y-%m-%d %H:%i:00') AS DATETIME)",
     ),
 }
 

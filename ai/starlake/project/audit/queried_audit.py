@@ -151,11 +151,11 @@ class QueriedAudit:
             ]
         return in_order(found)
 
-    def last_rows(self) -> list[AuditRow]:
-        """Return the last row, and the last successful one, of each DOMAIN, SCHEMA and STEP, oldest first."""
+    def last_rows(self, within: timedelta = timedelta(0)) -> list[AuditRow]:
+        """Return the last row, and the last successful one, of each DOMAIN, SCHEMA and STEP; see `AuditDatabase`."""
         with self.source.session() as session:
             table = _AuditTable.find(self, session)
-            return [] if table is None else in_order(table.last())
+            return [] if table is None else table.last(within)
 
     def outcomes(self, rows: Sequence[AuditRow], find: ItemFinder) -> list[TableOutcome]:
         """Return the outcome of each table and task of some rows."""
@@ -169,15 +169,18 @@ class QueriedAudit:
         since, until = _times_of(rows)
         jobs = {row.job_id for row in rows}
         with self.source.session() as session:
-            more = {name: list(self._more(session, name, jobs, since, until)) for name in _READ}
+            more = {name: _by_job(self._more(session, name, jobs, since, until)) for name in _READ}
         return [list(self._records_of(of_run, more).outcomes(find)) if of_run else [] for of_run in runs]
 
-    def _records_of(self, rows: Sequence[AuditRow], more: Mapping[str, Sequence[Row]]) -> AuditRecords:
+    def _records_of(self, rows: Sequence[AuditRow], more: Mapping[str, Mapping[str, Sequence[Row]]]) -> AuditRecords:
         """Return the records of one run among those of several."""
         since, until = _times_of(rows)
-        jobs = {row.job_id for row in rows}
+        jobs = sorted({row.job_id for row in rows})
         own = {
-            name: [each for each in found if each["JOBID"] in jobs and self._is_within(each, since, until)]
+            name: sorted(
+                (each for job in jobs for each in found.get(job, ()) if self._is_within(each, since, until)),
+                key=lambda each: self.clock.utc(each["TIMESTAMP"]),
+            )
             for name, found in more.items()
         }
         return AuditRecords(sorted(rows, key=lambda row: row.started), **own)
@@ -293,25 +296,28 @@ class _AuditTable:
         sql = f"SELECT {self._selected()} FROM {self.place} WHERE {condition}{ordered}{limited}"  # noqa: S608
         return [self._row(row) for row in self.session.fetch(sql, values)]
 
-    def last(self) -> Iterator[AuditRow]:
-        """Yield the last row and the last successful one of each item and step.
+    def last(self, within: timedelta) -> list[AuditRow]:
+        """Return the last row and the last successful one of each item and step, and those shortly before them.
 
         A maximum per group and a join: ranking each row would sort the whole table.
+
+        Args:
+            within: How long before.
         """
         texts = [f"coalesce(lower({self.columns[name].sql}), '')" for name in ("DOMAIN", "SCHEMA", "STEP")]
         ended = self.ended(datetime.now(timezone.utc))
-        keys = {f"key_{place}": sql for place, sql in enumerate((*texts, self.columns["SUCCESS"].sql))}
+        keys = {f"key_{place}": sql for place, sql in enumerate(texts)}
         named = ", ".join(f"{sql} AS {key}" for key, sql in keys.items())
-        newest = f"SELECT {named}, max({ended}) AS newest FROM {self.place} GROUP BY 1, 2, 3, 4"  # noqa: S608
+        good = f"max(CASE WHEN {self.columns['SUCCESS'].sql} THEN {ended} END) AS last_good"
+        newest = f"SELECT {named}, max({ended}) AS last_one, {good} FROM {self.place} GROUP BY 1, 2, 3"  # noqa: S608
         same = " AND ".join(f"{sql} = {key}" for key, sql in keys.items())
-        sql = f"SELECT {self._selected()} FROM {self.place} JOIN ({newest}) last_ones ON {same} AND {ended} = newest"  # noqa: S608
-        found: dict[tuple[str, ...], dict[bool, AuditRow]] = {}
-        for row in in_order(self._row(each) for each in self.session.fetch(sql, {})):
-            found.setdefault((*row.item, row.step.lower()), {})[row.success] = row
-        for last in found.values():
-            good, bad = last.get(True), last.get(False)
-            yield from ([good] if good else [])
-            yield from ([bad] if bad and (not good or bad.ended >= good.ended) else [])
+        before = f"-{round(within / timedelta(milliseconds=1))}"
+        near = " OR ".join(
+            f"({ended} <= {last} AND {ended} >= {self.words.plus_milliseconds.format(last, before)})"
+            for last in ("last_one", "last_good")
+        )
+        sql = f"SELECT {self._selected()} FROM {self.place} JOIN ({newest}) last_ones ON {same} AND ({near})"  # noqa: S608
+        return in_order(self._row(each) for each in self.session.fetch(sql, {}))
 
     def _selected(self) -> str:
         return ", ".join(self.columns[name].sql if name in self.columns else "NULL" for name in _COLUMNS)
@@ -352,6 +358,13 @@ def _counts(read: Any, accepted: Any, rejected: Any) -> StarlakeCounts | None:
         return None
     taken, refused = max(0, int(accepted or 0)), max(0, int(rejected or 0))
     return StarlakeCounts(int(read), taken, refused, files=True, lost_files=int(taken == 0 and refused > 0))
+
+
+def _by_job(rows: Iterable[Row]) -> Mapping[str, Sequence[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["JOBID"], []).append(row)
+    return found
 
 
 def _text(value: Any) -> str:
