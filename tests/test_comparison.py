@@ -37,3 +37,9 @@ def test_each_yes_of_ours_names_a_test() -> None:
     claims = [row for row in cells if len(row) > 1 and row[1].startswith("yes")]
     assert len(claims) > 20
     assert not [row[0] for row in claims if not LINK.search(row[1])]
+
+
+def test_no_feature_is_compared_twice() -> None:
+    features = [row.strip("|").split("|")[0].strip() for row in ROWS]
+    named = [feature for feature in features if feature.strip(":-")]
+    assert [feature for feature in sorted(set(named)) if named.count(feature) > 1] == []

@@ -198,7 +198,7 @@ API: Mapping[str, tuple[str, str, Sequence[str]]] = {
     ),
     "api-executors.md": (
         "Executors",
-        "Where commands run, and what an executor of your own implements.",
+        "The executors of commands, and the protocols that your own executor implements.",
         ["executor", "executor.remote", "testing.executor_contract:ExecutorContract"],
     ),
     "api-engine.md": (
