@@ -302,7 +302,7 @@ class _AuditTable:
         A maximum per group and a join: ranking each row would sort the whole table.
 
         Args:
-            within: How long before.
+            within: Maximum time between the last row and an earlier one.
         """
         texts = [f"coalesce(lower({self.columns[name].sql}), '')" for name in ("DOMAIN", "SCHEMA", "STEP")]
         ended = self.ended(datetime.now(timezone.utc))
