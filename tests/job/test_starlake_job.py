@@ -136,6 +136,12 @@ def test_further_keyword_arguments_are_options_that_count_more() -> None:
     assert (job.settings.retries, job.settings.retry_delay) == (2, 5)
 
 
+@pytest.mark.parametrize("options", ["retries=2", [("retries", 2)], {1: 2}])
+def test_options_that_are_not_a_mapping_of_names_are_refused(options: Any) -> None:
+    with pytest.raises(StarlakeError, match=r'does not map names to values(.|\n)*options=\{"retries": 2\}'):
+        ListingJob(options=options)
+
+
 def test_the_options_of_the_caller_are_neither_changed_nor_shared() -> None:
     options = {"retries": 1}
     job = ListingJob("ack", options)

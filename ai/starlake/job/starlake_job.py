@@ -9,6 +9,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from ai.starlake.common import StarlakeError
 from ai.starlake.common.secrets import EnvironmentValue
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.job.cli_versions import StarlakeCli
@@ -55,7 +56,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
         module_name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        given = {**(options or {}), **kwargs}
+        given = {**_by_name(options or {}), **kwargs}
         if pre_load_strategy is not None:
             given["pre_load_strategy"] = StarlakePreLoadStrategy.of(pre_load_strategy)
         self.options: Mapping[str, Any] = MappingProxyType(given)
@@ -341,3 +342,17 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
 
 
 _SPARK_OPTIONS = {"spark_executor_memory", "spark_executor_cores", "spark_executor_instances"}
+
+
+def _by_name(options: Any) -> Mapping[str, Any]:
+    """Return the given options.
+
+    Raises:
+        StarlakeError: If they are not a mapping of names to values. They are not shown: they may hold a secret.
+    """
+    if isinstance(options, Mapping) and all(isinstance(name, str) for name in options):
+        return options
+    raise StarlakeError(
+        f"options are a {type(options).__name__} that does not map names to values",
+        fix='pass a mapping with strings as keys, as in options={"retries": 2}',
+    )

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,18 @@ def test_making_a_project_reads_nothing(tmp_path: Path) -> None:
     assert project.name == "nowhere"
     with pytest.raises(StarlakeError, match="is not a Starlake project"):
         _ = project.items
+
+
+@pytest.mark.parametrize("root", [None, 3, b"shop"])
+def test_a_folder_that_is_not_a_path_is_refused(root: Any) -> None:
+    with pytest.raises(StarlakeError, match=r"the project is .*\nit is neither a path nor an address\n.*SL_ROOT"):
+        StarlakeProject(root)
+
+
+@pytest.mark.parametrize("value", [1, True, None])
+def test_a_variable_that_is_not_a_string_is_refused(value: Any) -> None:
+    with pytest.raises(StarlakeError, match="the variable year of the project is not a string"):
+        StarlakeProject("shop", options={"year": value})
 
 
 def test_a_project_can_be_pickled_before_and_after_it_is_read(shop: Folder) -> None:

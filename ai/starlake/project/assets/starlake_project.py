@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ai.starlake.common import StarlakeError
 from ai.starlake.project.paths import is_address
 
 if TYPE_CHECKING:
@@ -23,13 +24,16 @@ class StarlakeProject:
         root: Folder or URI that contains ``metadata``.
         env: The profile, as ``SL_ENV``; that of the environment by default.
         options: Variables that take precedence over all others, as ``--options`` of Starlake's commands.
+
+    Raises:
+        StarlakeError: If the folder is not a path, or a variable is not a string.
     """
 
     def __init__(self, root: Path | str, *, env: str | None = None, options: Mapping[str, str] | None = None) -> None:
-        text = os.fspath(root)
+        text = _path_of(root)
         self.root = text if is_address(text) else str(Path(text).expanduser().absolute())
         self.env = env
-        self.options: Mapping[str, str] = MappingProxyType(dict(options or {}))
+        self.options: Mapping[str, str] = MappingProxyType(_strings(options or {}))
 
     @property
     def name(self) -> str:
@@ -118,3 +122,26 @@ class StarlakeProject:
 
 def _open(root: str, env: str | None, options: Mapping[str, str]) -> StarlakeProject:
     return StarlakeProject(root, env=env, options=options)
+
+
+def _path_of(root: Any) -> str:
+    path = root if isinstance(root, (str, os.PathLike)) else None
+    text = None if path is None else os.fspath(path)
+    if not isinstance(text, str):
+        raise StarlakeError(
+            f"the project is {root!r}",
+            cause="it is neither a path nor an address",
+            fix="pass the folder that holds the project's metadata folder; a variable such as SL_ROOT may not be set",
+        )
+    return text
+
+
+def _strings(variables: Mapping[str, Any]) -> dict[str, str]:
+    for name, value in variables.items():
+        if not isinstance(value, str):
+            raise StarlakeError(
+                f"the variable {name} of the project is not a string",
+                cause=f"its type is {type(value).__name__}",
+                fix="write it as its files should contain it, such as '1' or 'true'",
+            )
+    return dict(variables)
