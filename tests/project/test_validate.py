@@ -108,6 +108,18 @@ def test_a_circle_of_tasks_is_a_finding(files):
     assert "mart.a -> mart.b -> mart.a" in message
 
 
+def test_a_profile_without_a_file_beside_others_is_a_warning(shop):
+    def told(profile):
+        return [str(each) for each in validate(shop.root, environment={"SL_ENV": profile})]
+
+    assert told("PRD") == []  # a project without such files may use the name alone
+    shop.write("env.PROD.sl.yml", "version: 1\nenv: {a: b}")
+    assert told("PROD") == told("") == []
+    (message,) = told("PRD")
+    assert "env.PRD.sl.yml: warning: SL_ENV is PRD, and this file does not exist" in message
+    assert "did you mean PROD?" in message
+
+
 def test_a_finding_reads_as_one_line(shop):
     shop.write("load/shop/_config.sl.yml", "version: 1\nload: {metadata: {seperator: x}}")
     (finding,) = validate(shop.root, environment={})

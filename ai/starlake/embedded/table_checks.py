@@ -69,7 +69,8 @@ def find_item(project: Project, name: str) -> Table | Task:
         try:
             return project.task(name)
         except StarlakeError as no_task:
-            cause = f"as a table: {no_table.culprit}; as a task: {no_task.culprit}"
+            why = [f"{error.culprit} ({error.fix})" if error.fix else error.culprit for error in (no_table, no_task)]
+            cause = f"as a table: {why[0]}; as a task: {why[1]}"
             raise StarlakeError(f"{name} is neither a table nor a task that can be used", cause=cause) from no_task
 
 

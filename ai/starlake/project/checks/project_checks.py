@@ -79,6 +79,7 @@ class _Validation:
         self._connections([*tables, *tasks])
         self._try(lambda: self._project.table_refs)
         self._unread_files()
+        self._profile()
         self._findings += undefined_names(self._project, [*tables, *tasks])
         self._try(lambda: self._project.write_strategy_templates)
         if not any(finding.is_error for finding in self._findings):
@@ -150,6 +151,15 @@ class _Validation:
         if policy is not UnknownKeys.IGNORE:
             severity = Severity.ERROR if policy is UnknownKeys.ERROR else Severity.WARNING
             self._findings += [replace(each, severity=severity) for each in unread_files(self._project.settings)]
+
+    def _profile(self) -> None:
+        """Warn of a profile without a file in a project whose other profiles have one."""
+        settings = self._project.settings
+        names = [file.name.split(".")[1] for file in settings.metadata.glob(f"env.*{SUFFIX}")]
+        if settings.profile and names and settings.profile not in names:
+            file = settings.metadata / f"env.{settings.profile}{SUFFIX}"
+            message = f"SL_ENV is {settings.profile}, and this file does not exist: only env{SUFFIX} is read"
+            self._add(file, message, nearest(settings.profile, names), Severity.WARNING)
 
     def _dag_files(self) -> None:
         """Generate the DAG files, like ``dag-generate``, unless some are for another orchestrator."""
