@@ -212,6 +212,9 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
 
         Returns:
             The operator, in the DAG whose ``with`` statement is open.
+
+        Raises:
+            StarlakeError: If an argument is unknown, or a duration is invalid.
         """
         from ai.starlake.airflow.operators.ordering_operator import StarlakeOrderingOperator
 
@@ -227,6 +230,9 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
 
         Returns:
             The operator, in the DAG whose ``with`` statement is open.
+
+        Raises:
+            StarlakeError: If an argument is unknown, or a duration is invalid.
         """
         from ai.starlake.airflow.operators.ordering_operator import StarlakeStartOperator
 
@@ -245,6 +251,9 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
 
         Returns:
             The operator, in the DAG whose ``with`` statement is open.
+
+        Raises:
+            StarlakeError: If an argument is unknown, or a duration is invalid.
         """
         from ai.starlake.airflow.operators.ordering_operator import StarlakeEndOperator
 
@@ -262,6 +271,9 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
 
         Returns:
             The operator, in the DAG whose ``with`` statement is open.
+
+        Raises:
+            StarlakeError: If an argument is unknown, or a duration is invalid.
         """
         from ai.starlake.airflow.operators.ordering_operator import StarlakeSkipOperator
 

@@ -63,6 +63,9 @@ def job_name(filename: str, schedule: str | None = None) -> str:
         filename: The file.
         schedule: The name of its schedule; None if the file has one job only.
 
+    Raises:
+        StarlakeError: If the file has no name.
+
     >>> job_name("dags/Sales-load.py", "daily")
     'sales_load_daily'
     """

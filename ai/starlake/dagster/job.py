@@ -244,6 +244,10 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
 
         Returns:
             The op, to be called in a graph or a job.
+
+        Raises:
+            StarlakeError: If an argument is unknown.
+            NameCollisionError: If another op has the name.
         """
         node = NodeOptions.of(task_id, kwargs)
         outs = outputs_of(node.out, node.outs, optional=node.skip_or_start)
@@ -261,6 +265,10 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
 
         Returns:
             The op, to be called in a graph or a job.
+
+        Raises:
+            StarlakeError: If an argument is unknown.
+            NameCollisionError: If another op has the name.
         """
         node = NodeOptions.of(task_id, kwargs)
         outs = outputs_of(node.out, node.outs, optional=node.skip_or_start)
@@ -289,6 +297,10 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
 
         Returns:
             The op, to be called in a graph or a job.
+
+        Raises:
+            StarlakeError: If an argument is unknown, or if the version of Starlake in use does not support the check.
+            NameCollisionError: If another op has the name.
         """
         from ai.starlake.dagster.pre_load_op import READY, SKIPPED, PreLoadBody
         from ai.starlake.orchestration.preload.checks import check_of

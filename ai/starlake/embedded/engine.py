@@ -33,6 +33,9 @@ class Engine:
         reporter: Receives events.
         interruption: Ends the work of the engine on request; see `interrupt`.
         outcomes: Collects the outcomes of tables and tasks.
+
+    Raises:
+        MissingExtraError: If DuckDB is not installed.
     """
 
     def __init__(
@@ -200,6 +203,9 @@ class Engine:
 
         Returns:
             The outcome of each table that has any: counts, reasons, and the waiting files.
+
+        Raises:
+            StarlakeError: If a domain or a table does not exist, or if the database cannot be opened.
         """
         from ai.starlake.embedded.intake.replay import rejected_rows
 

@@ -304,6 +304,9 @@ class AbstractPipeline(ABC, Generic[NativeT]):
 
         Returns:
             The task, with its op or operator as attribute `task`.
+
+        Raises:
+            NameCollisionError: If another member of the open group has its name.
         """
         return self.builder.start(task_id, **kwargs)
 
@@ -318,6 +321,9 @@ class AbstractPipeline(ABC, Generic[NativeT]):
 
         Returns:
             The task, with its op or operator as attribute `task`.
+
+        Raises:
+            NameCollisionError: If another member of the open group has its name.
         """
         return self.builder.end(task_id, **kwargs)
 
@@ -330,6 +336,9 @@ class AbstractPipeline(ABC, Generic[NativeT]):
 
         Returns:
             The task, with its op or operator as attribute `task`.
+
+        Raises:
+            NameCollisionError: If another member of the open group has its name.
         """
         return self.builder.ordering(task_id, **kwargs)
 
@@ -342,6 +351,9 @@ class AbstractPipeline(ABC, Generic[NativeT]):
 
         Returns:
             The task, with its op or operator as attribute `task`.
+
+        Raises:
+            NameCollisionError: If another member of the open group has its name.
         """
         return self.builder.ordering(task_id, **kwargs)
 
@@ -353,6 +365,9 @@ class AbstractPipeline(ABC, Generic[NativeT]):
 
         Returns:
             The task; None if the executor of the job needs no such task.
+
+        Raises:
+            NameCollisionError: If another member of the open group has its name.
         """
         return self.builder.before_all(**kwargs)
 
@@ -366,6 +381,9 @@ class AbstractPipeline(ABC, Generic[NativeT]):
 
         Returns:
             The task; None if the executor of the job needs no such task.
+
+        Raises:
+            NameCollisionError: If another member of the open group has its name.
         """
         return self.builder.after_all(**kwargs)
 
@@ -384,6 +402,10 @@ class AbstractPipeline(ABC, Generic[NativeT]):
 
         Returns:
             The task; None for the strategy ``none``.
+
+        Raises:
+            StarlakeError: If the version of Starlake in use does not support the check.
+            NameCollisionError: If another member of the open group has its name.
         """
         return self.builder.pre_load(domain, tables, task_id, **kwargs)
 
@@ -399,6 +421,9 @@ class AbstractPipeline(ABC, Generic[NativeT]):
 
         Returns:
             None if the task of `sl_pre_load` itself skips downstream tasks, as on Dagster.
+
+        Raises:
+            NameCollisionError: If another member of the open group has its name.
         """
         return self.builder.skip_or_start(task_id, upstream_task, **kwargs)
 
@@ -415,6 +440,10 @@ class AbstractPipeline(ABC, Generic[NativeT]):
 
         Returns:
             The task, with its op or operator as attribute `task`.
+
+        Raises:
+            StarlakeError: If the domain is empty.
+            NameCollisionError: If another member of the open group has its name.
         """
         return self.builder.import_files(task_id, domain, tables, **kwargs)
 
@@ -430,6 +459,10 @@ class AbstractPipeline(ABC, Generic[NativeT]):
 
         Returns:
             The task, with its op or operator as attribute `task`.
+
+        Raises:
+            StarlakeError: If the domain or the table is empty, or if its options are invalid.
+            NameCollisionError: If another member of the open group has its name.
         """
         return self.builder.load(task_id, domain, table, **kwargs)
 
@@ -447,6 +480,10 @@ class AbstractPipeline(ABC, Generic[NativeT]):
 
         Returns:
             The task, with its op or operator as attribute `task`.
+
+        Raises:
+            StarlakeError: If the name is empty, or if its options are invalid.
+            NameCollisionError: If another member of the open group has its name.
         """
         return self.builder.transform(task_id, transform_name, sink, **kwargs)
 
@@ -487,6 +524,9 @@ class AbstractPipeline(ABC, Generic[NativeT]):
         Args:
             logical_date: Day or timestamp that the run is for; by default the last partition that has ended, or now.
             **options: Substitutions: the ``--options`` of each command.
+
+        Raises:
+            StarlakeError: If there is no such partition.
         """
         return self.runs.execute(self._date_of(logical_date), RunOptions(dry=True, substitutions=options))
 

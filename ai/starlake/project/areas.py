@@ -51,6 +51,9 @@ class Areas:
         Args:
             area: ``incoming``, ``stage``, ``ingesting``, ``archive``, ``unresolved`` or ``replay``.
             domain: Name of a domain; None for the area itself.
+
+        Raises:
+            StarlakeError: If the area is at a URI that is invalid, or whose scheme has no driver.
         """
         return self.files.path(self.address(area, domain))
 

@@ -48,7 +48,7 @@ class _Mirroring:
 
     Args:
         bench: The trial.
-        mirror: True if runs are mirrored as runs or events.
+        mirror: Form in which runs are mirrored: ``runs`` or ``events``.
         rows: Number of rows that are added.
     """
 

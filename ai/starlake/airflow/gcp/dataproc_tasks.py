@@ -92,6 +92,9 @@ class StarlakeAirflowDataprocJob(StarlakeAirflowJob[DataprocOptions]):
 
         Returns:
             The operator, in the DAG whose ``with`` statement is open.
+
+        Raises:
+            StarlakeError: If an argument is unknown, or a duration is invalid.
         """
         made = self._cluster_task("create", deletes=False, **kwargs)
         self._setups[made.dag_id] = made.as_setup()
@@ -108,6 +111,9 @@ class StarlakeAirflowDataprocJob(StarlakeAirflowJob[DataprocOptions]):
 
         Returns:
             The operator, in the DAG whose ``with`` statement is open.
+
+        Raises:
+            StarlakeError: If an argument is unknown, or a duration is invalid.
         """
         made = self._cluster_task("delete", deletes=True, **kwargs)
         setup = self._setups.get(made.dag_id)

@@ -62,6 +62,10 @@ def environment_value(name: str, value: Any) -> EnvironmentValue:
 
     Returns:
         A string, or a reference that is resolved in the process that runs the command.
+
+    Raises:
+        StarlakeError: If the value is neither a string, a number nor a reference, or if no installed package offers the
+            store.
     """
     return reference_of(f"option sl_env_var: the value of {name}", value)
 

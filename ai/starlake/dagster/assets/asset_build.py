@@ -49,7 +49,7 @@ class AssetBuild:
         items: The selected items, each after its dependencies.
         sl_job: The job with the executor and the options.
         name: Prefix of the names of jobs, schedules and sensors.
-        batched: True if items share steps: False for a step each, True for a step per domain, ``project`` for one.
+        batched: Division into steps: False for a step per item, True for a step per domain, ``project`` for one.
         schedules: True if there are schedules.
         sensors: True if there are sensors.
         checks: True if there are checks.

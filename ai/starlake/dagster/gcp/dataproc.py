@@ -88,6 +88,9 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterRemoteJob[DataprocOptions]):
 
         Returns:
             The op, to be called in a graph or a job.
+
+        Raises:
+            StarlakeError: If an argument is unknown.
         """
         return self.infrastructure_op("create_dataproc_cluster", "cluster", deletes=False, **kwargs)
 
@@ -99,6 +102,9 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterRemoteJob[DataprocOptions]):
 
         Returns:
             The op, to be called in a graph or a job.
+
+        Raises:
+            StarlakeError: If an argument is unknown.
         """
         return self.infrastructure_op("delete_dataproc_cluster", "cluster", deletes=True, **kwargs)
 

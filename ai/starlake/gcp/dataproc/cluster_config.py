@@ -102,6 +102,9 @@ class StarlakeDataprocClusterConfig(StarlakeOptions):
             filename: The DAG file.
             module_name: The name of its module.
             options: The options of the job.
+
+        Raises:
+            StarlakeError: If an option or a global has an invalid value.
         """
         settings = DataprocClusterOptions.over(options)
         module = DagModule(filename, module_name, settings.cluster_config_name)

@@ -62,6 +62,9 @@ class StarlakeDataprocMasterConfig(StarlakeDataprocMachineConfig):
         disk_size: In GB; the option `dataproc_master_disk_size` by default.
         options: The options of the job.
         **properties: Further fields of ``InstanceGroupConfig``; ``num_instances=3`` makes the master highly available.
+
+    Raises:
+        StarlakeError: If a value is invalid.
     """
 
     def __init__(
@@ -97,6 +100,9 @@ class StarlakeDataprocMasterConfig(StarlakeDataprocMachineConfig):
             filename: Path of the DAG file.
             module_name: Name of the module of the DAG file.
             options: Options of the job, which apply where the DAG file is silent.
+
+        Raises:
+            StarlakeError: If an option or a global has an invalid value.
         """
         settings = DataprocMachineOptions.over(options)
         module = DagModule(filename, module_name, settings.cluster_config_name)
@@ -121,6 +127,9 @@ class StarlakeDataprocWorkerConfig(StarlakeDataprocMachineConfig):
         disk_size: In GB; the option `dataproc_worker_disk_size` by default.
         options: The options of the job.
         **properties: Further fields of ``InstanceGroupConfig``, such as ``preemptibility`` for secondary workers.
+
+    Raises:
+        StarlakeError: If a value is invalid.
     """
 
     def __init__(
@@ -152,6 +161,9 @@ class StarlakeDataprocWorkerConfig(StarlakeDataprocMachineConfig):
 
         Args:
             num_instances: Number of workers.
+
+        Raises:
+            StarlakeError: If the number is negative.
         """
         return StarlakeDataprocWorkerConfig(
             num_instances, self.machine_type, self.disk_type, self.disk_size, **self.properties
@@ -168,6 +180,9 @@ class StarlakeDataprocWorkerConfig(StarlakeDataprocMachineConfig):
             filename: Path of the DAG file.
             module_name: Name of the module of the DAG file.
             options: Options of the job, which apply where the DAG file is silent.
+
+        Raises:
+            StarlakeError: If an option or a global has an invalid value.
         """
         settings = DataprocMachineOptions.over(options)
         module = DagModule(filename, module_name, settings.cluster_config_name)

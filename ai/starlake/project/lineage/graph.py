@@ -61,6 +61,9 @@ class Graph:
 
         Args:
             task: A task of the project.
+
+        Raises:
+            StarlakeError: If a name with one part matches several tables.
         """
         found = {ref.item.full_name.lower(): ref.item for ref in self.references(task) if isinstance(ref.item, Task)}
         return tuple(found.values())
@@ -81,6 +84,9 @@ class Graph:
 
         Args:
             tasks: Tasks to yield with their dependencies; all of the project by default.
+
+        Raises:
+            StarlakeError: If tasks depend on each other in a circle, or if a name with one part matches several tables.
         """
         done: set[str] = set()
         for task in self._project.tasks if tasks is None else tasks:

@@ -195,6 +195,9 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
 
         Yields:
             The events of the step.
+
+        Raises:
+            Failure: If a command fails; raised after all commands that do not depend on it.
         """
         yield from starlake.run(context)
 
@@ -204,6 +207,9 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
         Args:
             select: Names, tags or patterns of tables and tasks, as in the field `select`.
             exclude: The same, for tables and tasks to leave out.
+
+        Raises:
+            StarlakeError: If a file of the project is wrong, or if a selection matches nothing.
         """
         build = self._build(self.project, select, exclude)
         return AssetSelection.assets(*(build.key(item) for item in build.items))

@@ -50,7 +50,10 @@ def on_table_failed(
         project: The project, or its folder, whose tables are watched; by default all of the code location.
         name: The name of the sensor; by default that of the action and of the reaction.
         minimum_interval_seconds: Seconds between two ticks.
-        default_status: True if the sensor runs by default.
+        default_status: Initial status of the sensor, until somebody switches it.
+
+    Raises:
+        StarlakeError: If the action is neither a function nor a job.
     """
     reaction = _Reaction("table_failed", project, name)
     return reaction.sensor_or_decorator(action, minimum_interval_seconds, default_status)
@@ -73,7 +76,10 @@ def on_rows_rejected(
         threshold: Minimum number of rejects.
         name: The name of the sensor; by default that of the action and of the reaction.
         minimum_interval_seconds: Seconds between two ticks.
-        default_status: True if the sensor runs by default.
+        default_status: Initial status of the sensor, until somebody switches it.
+
+    Raises:
+        StarlakeError: If the action is neither a function nor a job.
     """
     reaction = _Reaction("rows_rejected", project, name, threshold)
     return reaction.sensor_or_decorator(action, minimum_interval_seconds, default_status)
@@ -96,7 +102,10 @@ def on_check_failed(
         threshold: Minimum number of rows of a check that counts rows; other checks are always reported.
         name: The name of the sensor; by default that of the action and of the reaction.
         minimum_interval_seconds: Seconds between two ticks.
-        default_status: True if the sensor runs by default.
+        default_status: Initial status of the sensor, until somebody switches it.
+
+    Raises:
+        StarlakeError: If the action is neither a function nor a job.
     """
     reaction = _Reaction("check_failed", project, name, threshold)
     return reaction.sensor_or_decorator(action, minimum_interval_seconds, default_status)
