@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from ai.starlake.project.audit import AuditBusyError, AuditUnreachableError, open_audit
-from tests.fakes.outside_audit import DuckDbAudit
+from tests.fakes.outside_audit import DuckDbAudit, load
 from tests.project.audit_contract import AuditContract
 
 START = datetime(2026, 3, 1, tzinfo=timezone.utc)
@@ -98,3 +98,15 @@ def test_a_file_that_this_process_writes_is_busy(file):
     with duckdb.connect(str(file)), pytest.raises(AuditBusyError):
         open_audit(file).last_rows()
     assert len(open_audit(Path(file)).last_rows()) == 2
+
+
+def test_a_file_of_any_name_is_read_twice_at_once_and_free_afterwards(tmp_path):
+    tables = DuckDbAudit(tmp_path / 'it\'s; an "audit".db')
+    tables.create()
+    tables.write("audit", load(START))
+    with open_audit(tables.audit).opened() as one, open_audit(tables.audit).opened() as two:
+        assert one.last_rows() == two.last_rows() != []
+        with pytest.raises(duckdb.Error), duckdb.connect(str(tables.audit)) as writer:
+            writer.execute("DELETE FROM audit.audit")
+    tables.write("audit", load(START, job="job-2"))
+    assert len(open_audit(tables.audit).rows_of(["job-1", "job-2"])) == 2

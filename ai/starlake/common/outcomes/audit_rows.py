@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import groupby
+from operator import itemgetter
 
 from ai.starlake.common.outcomes.table_outcomes import StarlakeCounts
 
@@ -32,6 +33,7 @@ class AuditRow:
         step: ``LOAD``, ``TRANSFORM`` or another value.
         scheduled: The logical date, UTC; None if the audit does not have it.
         ordinal: Number of preceding rows that are otherwise equal.
+        ended: End time in UTC.
     """
 
     job_id: str
@@ -46,11 +48,10 @@ class AuditRow:
     step: str
     scheduled: datetime | None = None
     ordinal: int = 0
+    ended: datetime = field(init=False, repr=False, compare=False)
 
-    @cached_property
-    def ended(self) -> datetime:
-        """Return its end time in UTC."""
-        return self.started + timedelta(seconds=self.duration)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ended", self.started + timedelta(seconds=self.duration))
 
     @property
     def item(self) -> tuple[str, str]:
@@ -74,8 +75,9 @@ def in_order(rows: Iterable[AuditRow]) -> list[AuditRow]:
         rows: Rows in any order; equal rows must all be included.
     """
     numbered: list[AuditRow] = []
-    for _, group in groupby(sorted(rows, key=_order), _order):  # equal rows follow each other: few need comparing
-        alike = list(group)
+    ordered = sorted(((_order(row), row) for row in rows), key=itemgetter(0))
+    for _, group in groupby(ordered, itemgetter(0)):  # equal rows follow each other: few need comparing
+        alike = [row for _, row in group]
         numbered += alike if len(alike) == 1 and not alike[0].ordinal else _numbered(alike)
     return numbered
 

@@ -132,10 +132,14 @@ class TrackSensor:
         for run in runs:
             items, unknown = by_item(self.build, run.rows)
             missing.update(dict.fromkeys(unknown))
-            shown = {row.digest for rows in items.values() for row in rows}
-            if shown:
-                keys = frozenset(self.build.assets.key(self.build.on_record.named(name)) for name in items)
-                found.append(_ShownRun(run, tuple(row for row in run.rows if row.digest in shown), keys))
+            if not items:
+                continue
+            rows: Sequence[AuditRow] = run.rows
+            if sum(map(len, items.values())) < len(rows):
+                shown = {row.digest for of_item in items.values() for row in of_item}
+                rows = [row for row in rows if row.digest in shown]
+            keys = frozenset(self.build.assets.key(self.build.on_record.named(name)) for name in items)
+            found.append(_ShownRun(run, rows, keys))
         return found, list(missing)
 
     def _requests(self, runs: Iterable[_ShownRun], context: SensorEvaluationContext) -> dict[str, Any]:

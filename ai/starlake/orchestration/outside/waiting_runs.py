@@ -52,8 +52,9 @@ class LastPart:
 
 def made_by_starlake(row: AuditRow) -> bool:
     """Return True if Starlake generated the JOBID for this load or task only, because ``SL_JOB_ID`` is unset."""
-    begins = row.job_id.lower().startswith((f"{row.domain.lower()}-", f"{row.domain.lower()}."))
-    return begins and _MADE_BY_STARLAKE.fullmatch(row.job_id) is not None
+    if _MADE_BY_STARLAKE.fullmatch(row.job_id) is None:
+        return False
+    return row.job_id.lower().startswith((f"{row.domain.lower()}-", f"{row.domain.lower()}."))
 
 
 @dataclass
@@ -105,8 +106,10 @@ class RunSorter:
         for row in sorted(rows, key=lambda row: row.ended):
             job = None if made_by_starlake(row) else number_of(row.job_id)
             runs, started, end = self._runs.setdefault(job, []), microseconds(row.started), ended(row)
-            run = next((run for run in reversed(runs) if self._belongs(started, end, run)), None)
-            if run is None:
+            for run in reversed(runs):
+                if self._belongs(started, end, run):
+                    break
+            else:
                 new = WaitingRun(job, self._further(job, started), end, end, self.now, self.now, ())
                 run = _Growing(new, end, end)
                 runs.append(run)

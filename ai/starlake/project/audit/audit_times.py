@@ -39,7 +39,7 @@ class AuditClock:
     def utc(self, written: datetime) -> datetime:
         """Return a time of the audit in UTC; a timezone-aware one is converted."""
         if written.tzinfo is None and self.zone is timezone.utc:
-            return written.replace(tzinfo=timezone.utc, fold=0)
+            return written.replace(tzinfo=timezone.utc)
         known = written if written.tzinfo else written.replace(tzinfo=self.zone, fold=1)
         return known.astimezone(timezone.utc)
 

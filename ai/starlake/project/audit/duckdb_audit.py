@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ai.starlake.project.audit.audit_database import AuditBusyError, AuditUnreachableError
 from ai.starlake.project.audit.dialects import DUCKDB, SqlWords
+from ai.starlake.project.audit.duckdb_reading import read_only
 from ai.starlake.project.audit.queried_audit import AuditColumn
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
     from ai.starlake.project.audit.queried_audit import AuditSession
 
-_BUSY = re.compile(r"could not set lock|conflicting lock|being used by another process|different configuration", re.I)
+_BUSY = re.compile(
+    r"could not set lock|conflicting lock|being used by another process|different configuration|file handle conflict",
+    re.IGNORECASE,
+)
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 
 
@@ -58,7 +62,7 @@ class DuckDbSource:
             yield NoSession()
             return
         try:
-            with duckdb.connect(str(self.file), read_only=True) as connection:
+            with read_only(self.file) as connection:
                 yield DuckDbSession(connection, self.file)
         except duckdb.Error as error:
             first_line = next(iter(str(error).splitlines()), "")
