@@ -43,7 +43,7 @@ def shared(gcp: GcpEmulator, tmp_path: Path) -> dict[str, Any]:
     return {
         "sl_env_var": {"SL_ROOT": str(tmp_path)},
         "poll_interval": 0.02,
-        "outage_tolerance": 10,
+        "outage_tolerance": PATIENCE,
         "storage_endpoint": gcp.storage_endpoint,
     }
 

@@ -25,7 +25,7 @@ case "$1" in
   tell) printenv "$2" ;;
   fail) echo "it does not work" >&2; exit 3 ;;
   hang) echo "$$"; sleep 600 & wait ;;
-  linger) trap 'sleep 0.5; exit 1' TERM; echo "$$"; sleep 600 & wait ;;
+  linger) trap 'until test -e "$2"; do sleep 0.05; done; exit 1' TERM; echo "$$"; sleep 600 & wait ;;
   once) echo again >> "$2"; test "$(wc -l < "$2")" -gt "$3" ;;
 esac
 """

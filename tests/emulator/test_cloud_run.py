@@ -11,7 +11,10 @@ from google.api_core import exceptions
 from google.cloud import run_v2
 
 from ai.starlake.common import StarlakeError
-from starlake_gcp_emulator import GcpEmulator, Timing
+from starlake_gcp_emulator import GcpEmulator
+from tests.emulator.conftest import COMMAND
+from tests.held_services import held
+from tests.waiting import PATIENCE
 
 PARENT = "projects/p/locations/europe-west1"
 JOB = f"{PARENT}/jobs/j"
@@ -119,28 +122,30 @@ def test_cancelling_ends_the_processes_and_the_operation_ends_well(
         api.executions.cancel_execution(name=name)
 
 
-def test_cancelling_again_while_the_processes_end_is_no_second_time(grpc_api: Any, gcp: GcpEmulator) -> None:
-    operation = grpc_api.run("linger")
-    gcp.wait_for(lambda gcp: gcp.executions[0].output)
-    first = grpc_api.executions.cancel_execution(name=operation.metadata.name)
-    again = grpc_api.executions.cancel_execution(name=operation.metadata.name)
-    assert gcp.executions[0].state == "RUNNING"
-    assert operation.result(timeout=60).cancelled_count == 1
-    assert gcp.executions[0].cancelled == 1
-    assert first.result(timeout=60) == again.result(timeout=10)
-
-
-def test_an_execution_may_be_cancelled_before_it_starts(connect: Any) -> None:
-    with GcpEmulator(("true",), speed=1, timing=Timing(start_execution=0.3)) as gcp:
-        gcp.add_job(JOB)
+def test_cancelling_again_while_the_processes_end_is_no_second_time(connect: Any, tmp_path: Path) -> None:
+    with GcpEmulator(COMMAND, speed=3000, grace=PATIENCE) as gcp:
+        gcp.add_job(JOB, max_retries=0)
         api = connect(gcp)
-        operation = api.run()
-        assert gcp.executions[0].state == "PENDING"
-        api.executions.cancel_execution(name=operation.metadata.name)
+        operation = api.run("linger", str(tmp_path / "end"))
+        gcp.wait_for(lambda gcp: gcp.executions[0].output)
+        first = api.executions.cancel_execution(name=operation.metadata.name)
+        again = api.executions.cancel_execution(name=operation.metadata.name)
+        assert gcp.executions[0].state == "RUNNING"
+        (tmp_path / "end").touch()
         assert operation.result(timeout=60).cancelled_count == 1
-        later = api.run().result(timeout=60)
-        assert later.succeeded_count == 1
-        assert not gcp.executions[0].exit_code
+        assert gcp.executions[0].cancelled == 1
+        assert first.result(timeout=60) == again.result(timeout=60)
+
+
+def test_an_execution_may_be_cancelled_before_it_starts(grpc_api: Any, gcp: GcpEmulator) -> None:
+    with held(gcp):
+        operation = grpc_api.run("say")
+        assert gcp.executions[0].state == "PENDING"
+        grpc_api.executions.cancel_execution(name=operation.metadata.name)
+        assert operation.result(timeout=60).cancelled_count == 1
+    later = grpc_api.run("say").result(timeout=60)
+    assert later.succeeded_count == 1
+    assert gcp.executions[0].exit_code is None
 
 
 def test_the_timeout_of_a_run_ends_its_tasks(api: Any, gcp: GcpEmulator, gone: Callable[[int], bool]) -> None:

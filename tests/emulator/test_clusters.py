@@ -10,9 +10,10 @@ from google.cloud import dataproc_v1
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starlake_gcp_emulator import GcpEmulator, ManualClock, Timing
+from starlake_gcp_emulator import GcpEmulator, ManualClock
 from starlake_gcp_emulator.errors import RpcError
 from starlake_gcp_emulator.state import checks
+from tests.held_services import held
 
 State = dataproc_v1.ClusterStatus.State
 PLACE = {"project_id": "p", "region": "europe-west1"}
@@ -28,8 +29,9 @@ def test_a_cluster_is_created_runs_and_is_deleted(api: Any, gcp: GcpEmulator) ->
     assert made.labels["goog-dataproc-cluster-name"] == "c"
     assert made.config.config_bucket
     assert creation.metadata.cluster_uuid == made.cluster_uuid
-    deletion = api.delete()
-    assert gcp.clusters["c"].state == "DELETING"
+    with held(gcp):
+        deletion = api.delete()
+        assert gcp.clusters["c"].state == "DELETING"
     deletion.result(timeout=60)
     assert gcp.clusters == {}
     (view,) = gcp.all_clusters
@@ -132,17 +134,16 @@ def test_a_quota_that_is_exceeded_leaves_a_cluster_in_error(api: Any, gcp: GcpEm
     api.create().result(timeout=60)
 
 
-def test_a_cluster_may_be_deleted_while_it_is_being_created(connect: Any) -> None:
-    with GcpEmulator(("true",), speed=1, timing=Timing(create_cluster=0.4, delete_cluster=0.4)) as gcp:
-        api = connect(gcp)
-        creation = api.create()
-        deletion = api.delete()
+def test_a_cluster_may_be_deleted_while_it_is_being_created(grpc_api: Any, gcp: GcpEmulator) -> None:
+    with held(gcp):
+        creation = grpc_api.create()
+        deletion = grpc_api.delete()
         with pytest.raises(exceptions.FailedPrecondition):
-            api.delete()
+            grpc_api.delete()
         with pytest.raises(exceptions.GoogleAPICallError):
             creation.result(timeout=60)
-        deletion.result(timeout=60)
-        assert [view.state for view in gcp.all_clusters] == ["DELETED"]
+    deletion.result(timeout=60)
+    assert [view.state for view in gcp.all_clusters] == ["DELETED"]
 
 
 def test_a_uuid_keeps_a_namesake_from_being_deleted(api: Any, gcp: GcpEmulator) -> None:

@@ -13,14 +13,13 @@ from google.cloud import dataproc_v1
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starlake_gcp_emulator import GcpEmulator, Timing
+from starlake_gcp_emulator import GcpEmulator
 from starlake_gcp_emulator.errors import RpcError
 from starlake_gcp_emulator.state import checks
+from tests.held_services import held
 from tests.waiting import PATIENCE
 
 State = dataproc_v1.JobStatus.State
-SLOW_JOBS = Timing(create_cluster=0.02, setup_job=0.3, start_job=0.3)
-SLOW_CLUSTERS = Timing(create_cluster=0.3, update_cluster=0.3, delete_cluster=0.3)
 PLACE = {"project_id": "p", "region": "europe-west1"}
 
 
@@ -125,37 +124,39 @@ def test_cancelling_ends_the_process_and_all_that_it_started(
     assert gcp.spark_jobs[0].cancelled == 1
 
 
-def test_a_job_can_be_cancelled_before_it_runs_but_not_between(connect: Any) -> None:
-    with GcpEmulator(("false",), speed=1, timing=SLOW_JOBS) as gcp:
-        api = connect(gcp)
-        api.create().result(timeout=60)
-        api.submit("x", job_id="pending")
-        api.cancel("pending")
-        until(gcp, "CANCELLED")
-        api.submit("x", job_id="set-up")
+@pytest.mark.usefixtures("cluster")
+def test_a_job_can_be_cancelled_before_it_runs_but_not_between(grpc_api: Any, gcp: GcpEmulator) -> None:
+    with held(gcp):
+        grpc_api.submit("fail", job_id="pending")
+        grpc_api.cancel("pending")
+    until(gcp, "CANCELLED")
+    with held(gcp) as steps:
+        grpc_api.submit("fail", job_id="set-up")
+        steps.let_one_go()
         until(gcp, "SETUP_DONE", 1)
         with pytest.raises(exceptions.FailedPrecondition):
-            api.cancel("set-up")
-        until(gcp, "ERROR", 1)
-        assert [view.exit_code for view in gcp.spark_jobs] == [None, 1]
+            grpc_api.cancel("set-up")
+    until(gcp, "ERROR", 1)
+    assert [view.exit_code for view in gcp.spark_jobs] == [None, 3]
 
 
-def test_jobs_need_a_cluster_that_runs(connect: Any) -> None:
-    with GcpEmulator(("true",), speed=1, timing=SLOW_CLUSTERS) as gcp:
-        api = connect(gcp)
-        with pytest.raises(exceptions.NotFound):
-            api.submit("x")
-        creation = api.create()
+def test_jobs_need_a_cluster_that_runs(grpc_api: Any, gcp: GcpEmulator) -> None:
+    with pytest.raises(exceptions.NotFound):
+        grpc_api.submit("say")
+    with held(gcp):
+        creation = grpc_api.create()
         with pytest.raises(exceptions.FailedPrecondition):
-            api.submit("x")
-        creation.result(timeout=60)
-        update = api.update(["labels"], labels={"a": "b"})
-        api.submit("x")
-        update.result(timeout=60)
-        api.delete()
+            grpc_api.submit("say")
+    creation.result(timeout=60)
+    with held(gcp):
+        update = grpc_api.update(["labels"], labels={"a": "b"})
+        grpc_api.submit("say")
+    update.result(timeout=60)
+    with held(gcp):
+        grpc_api.delete()
         with pytest.raises(exceptions.FailedPrecondition):
-            api.submit("x")
-        assert len(gcp.spark_jobs) == 1
+            grpc_api.submit("say")
+    assert len(gcp.spark_jobs) == 1
 
 
 @pytest.mark.usefixtures("cluster")

@@ -24,7 +24,7 @@ defs = facade.create_definitions("prod", mirror="events")
 """
 ASSETS = "{ assetNodes { assetKey { path } } }"
 TICKS = """query($selector: SensorSelector!) { sensorOrError(sensorSelector: $selector) { ... on Sensor {
-  sensorState { ticks(limit: 20) { tickId status skipReason error { message } } } } } }"""
+  sensorState { ticks(limit: 1000) { tickId status skipReason error { message } } } } } }"""
 SENSOR = {
     "repositoryName": "__repository__",
     "repositoryLocationName": "dag.py",

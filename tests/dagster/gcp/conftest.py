@@ -10,6 +10,7 @@ import pytest
 
 from ai.starlake.dagster.gcp import StarlakeDagsterCloudRunJob, StarlakeDagsterDataprocJob
 from starlake_gcp_emulator import GcpEmulator
+from tests.waiting import PATIENCE
 
 PROJECT, REGION, RUN_JOB = "my-project", "europe-west1", "starlake"
 SPARK = {"dataproc_project_id": PROJECT, "spark_bucket": "my-bucket", "spark_jar_list": "gcs://jars/starlake.jar"}
@@ -46,7 +47,7 @@ class Factory:
         self.shared: dict[str, Any] = {
             "sl_env_var": {"SL_ROOT": str(root)},
             "poll_interval": 0.02,
-            "outage_tolerance": 10,
+            "outage_tolerance": PATIENCE,
             "storage_endpoint": gcp.storage_endpoint,
         }
         self.endpoint = gcp.endpoint

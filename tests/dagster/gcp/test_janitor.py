@@ -35,6 +35,7 @@ from ai.starlake.dagster.gcp import StarlakeDagsterDataprocJob
 from ai.starlake.dagster.remote import SweepPreventedError
 from ai.starlake.gcp.client.google_errors import GcpCallError
 from tests.dagster.gcp.conftest import SPARK
+from tests.waiting import PATIENCE
 
 STATUSES = {"failure": "PIPELINE_FAILURE", "cancellation": "PIPELINE_CANCELED", "success": "PIPELINE_SUCCESS"}
 
@@ -210,7 +211,7 @@ def abandoned(sl_job, instance):
     with ThreadPoolExecutor(1) as pool:
         going_on = pool.submit(failed, in_a_row(sl_job, "slow"), instance)
         yield going_on
-        going_on.result(30)
+        going_on.result(PATIENCE)
 
 
 class TestWhatRuns:

@@ -5,6 +5,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from ai.starlake.gcp.cloud_run.cloud_run_options import CloudRunOptions
 from ai.starlake.gcp.cloud_run.executions import Marker
 from ai.starlake.job import StarlakeCommand
 from starlake_gcp_emulator import GcpEmulator
+from tests.waiting import PATIENCE
 
 PROJECT, REGION, JOB = "my-project", "europe-west1", "starlake-job"
 JOB_NAME = f"projects/{PROJECT}/locations/{REGION}/jobs/{JOB}"
@@ -72,6 +74,7 @@ class Bench:
     Args:
         gcp: The emulator.
         options: Options of the job, over those that every test needs.
+        folder: Where it is written down which commands are to end; see `until_ended`.
     """
 
     gcp: GcpEmulator
@@ -81,6 +84,7 @@ class Bench:
     facts: object = None
     calls: object = Calls
     job_name: str = JOB_NAME
+    folder: Path = Path()
 
     def clients(self) -> GcpClients:
         return GcpClients(self.settings().endpoints, project=PROJECT, region=REGION)
@@ -91,7 +95,7 @@ class Bench:
                 "cloud_run_project_id": PROJECT,
                 "cloud_run_job_name": JOB,
                 "poll_interval": 0.02,
-                "outage_tolerance": 5,
+                "outage_tolerance": PATIENCE,
                 "logging_endpoint": self.gcp.endpoint,
                 "cloud_run_log_wait": 0.01,  # the emulator has all lines of an execution that has ended
                 **{name: value for name, value in self.gcp.options().items() if name != "dataproc_endpoint"},
@@ -114,6 +118,19 @@ class Bench:
         """Another run, which nothing was said about yet."""
         self.report = Recorder()
         self.run_id = str(uuid.uuid4())
+
+    @property
+    def until_ended(self) -> str:
+        """The argument of a command that goes on until this run is ended."""
+        return f"until={self.folder}/{self.run_id}"
+
+    def end(self) -> None:
+        """End the commands of this run that go on until then."""
+        (self.folder / self.run_id).touch()
+
+    def end_when(self, *words: str) -> None:
+        """End them as soon as the executor says one of some words."""
+        self.report.on_info = lambda message: self.end() if any(word in message for word in words) else None
 
     def orphan(self, *arguments, **facts) -> str:
         """Start an execution as an attempt that was killed did; return its name."""
@@ -143,8 +160,8 @@ def gcp(emulator) -> Iterator[GcpEmulator]:
 
 
 @pytest.fixture
-def bench(gcp) -> Bench:
-    return Bench(gcp)
+def bench(gcp, tmp_path) -> Bench:
+    return Bench(gcp, folder=tmp_path)
 
 
 @pytest.fixture

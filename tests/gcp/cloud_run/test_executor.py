@@ -157,8 +157,16 @@ def test_the_end_is_noticed_at_once_by_one_long_request(bench, called):
 
 
 def test_looks_lie_an_interval_apart(bench, called):
+    pauses = []
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        time.sleep(seconds)
+
+    bench.calls = partial(Calls, sleep=sleep)
     bench.run("transform", "sleep=0.5", cloud_run_async_poke_interval=0.2)
-    assert called().count("GetExecution") <= 6
+    assert called().count("GetExecution") == len(pauses) + 1
+    assert all(0.1 < pause < 0.3 for pause in pauses)
 
 
 PASSWORD = {"DB_PASSWORD": EnvironmentReference("THE_PASSWORD")}

@@ -40,7 +40,9 @@ def require_nothing_wrong(gcp, executions, most):
 
 
 def runs(bench, gcp, executions, **options):
-    result = bench.run("transform", "sleep=0.1", **options)
+    """Run a command that goes on until it was seen at work."""
+    bench.end_when(": waiting", ": running")
+    result = bench.run("transform", bench.until_ended, **options)
     assert next(one for one in executions() if one.name == result.remote_id).state == "SUCCEEDED"
 
 
@@ -61,7 +63,8 @@ def is_interrupted(bench, gcp, executions):
 
     bench.report.on_info = act
     with pytest.raises(Interruption):
-        bench.run("transform", "sleep=0.7")
+        bench.run("transform", bench.until_ended)
+    bench.end()
     gcp.wait_for(lambda _: executions()[-1].state in ENDED)
     if executions()[-1].state == "CANCELLED":
         return "is cancelled"

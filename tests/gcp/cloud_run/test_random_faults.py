@@ -51,7 +51,7 @@ def test_random_faults(bench, gcp, executions, batch):
         before = len(executions())
         code = choice.choice([0, 0, 3])
         order_faults(gcp, choice)
-        seconds = 2 if interrupt_sometimes(bench, choice) else 0.02
+        seconds = 120 if interrupt_sometimes(bench, choice) else 0.02  # an interrupted one is cancelled
         said = what_is_said(bench, ("transform", f"sleep={seconds}", f"exit={code}"))
         gcp.clear_faults()
         gcp.wait_for(lambda _, before=before: {one.state for one in executions()[before:]} <= ENDED)

@@ -4,6 +4,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from ai.starlake.gcp.dataproc.dataproc_options import DataprocOptions
 from ai.starlake.gcp.dataproc.spark_job import spark_job
 from ai.starlake.job import StarlakeCommand
 from starlake_gcp_emulator import GcpEmulator
+from tests.waiting import PATIENCE
 
 PROJECT = "my-project"
 REQUIRED = {"dataproc_project_id": PROJECT, "spark_bucket": "my-bucket", "spark_jar_list": "gs://jars/starlake.jar"}
@@ -73,13 +75,15 @@ class Bench:
         gcp: The emulator.
         tolerance: Seconds for which calls are repeated.
         options: Options of the job, over the required ones.
+        folder: Where it is written down which commands are to end; see `until_ended`.
     """
 
     gcp: GcpEmulator
-    tolerance: float = 20.0
+    tolerance: float = PATIENCE
     options: dict = field(default_factory=dict)
     report: Recorder = field(default_factory=Recorder)
     facts: object = None
+    folder: Path = Path()
 
     def executor(self, **options) -> DataprocExecutor:
         settings = DataprocOptions.read(
@@ -110,6 +114,15 @@ class Bench:
     def run(run_id: str = "0b5e31d2-0000-4000-8000-000000000001") -> RunIdentity:
         return RunIdentity(run_id, run_id, "sales_job", "defs.py")
 
+    @property
+    def until_ended(self) -> str:
+        """The argument of a command that goes on until `end`."""
+        return f"until={self.folder}/end"
+
+    def end(self) -> None:
+        """End the commands that go on until then."""
+        (self.folder / "end").touch()
+
     def orphan(self, execution: Execution, *arguments: str, command: StarlakeCommand | None = None) -> str:
         """Submit the Spark job of an attempt whose process dies right then; return its id."""
         executor = self.executor()
@@ -133,17 +146,5 @@ def gcp() -> Iterator[GcpEmulator]:
 
 
 @pytest.fixture
-def bench(gcp: GcpEmulator) -> Bench:
-    return Bench(gcp)
-
-
-@pytest.fixture
-def slow_gcp() -> Iterator[GcpEmulator]:
-    """Return an emulator whose clusters take nearly a second, so that tests can observe them meanwhile."""
-    with GcpEmulator(command=COMMAND, speed=120, grace=1) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def slow_bench(slow_gcp: GcpEmulator) -> Bench:
-    return Bench(slow_gcp)
+def bench(gcp: GcpEmulator, tmp_path: Path) -> Bench:
+    return Bench(gcp, folder=tmp_path)

@@ -10,6 +10,7 @@ from ai.starlake.gcp.client.google_errors import PermissionDeniedError
 from ai.starlake.gcp.dataproc.cluster_calls import ClusterCalls
 from ai.starlake.gcp.dataproc.clusters import ClusterError, ClusterTimeoutError
 from ai.starlake.gcp.dataproc.resource_names import LABEL_REQUEST
+from tests.held_services import held
 from tests.waiting import all_at_once, meanwhile
 
 
@@ -57,12 +58,14 @@ def test_steps_that_begin_together_make_one_cluster(bench, gcp):
     assert len({cluster.cluster_uuid for cluster in found}) == len(gcp.all_clusters) == 1
 
 
-def test_a_cluster_that_is_being_deleted_is_made_anew(slow_bench, slow_gcp):
-    first = slow_bench.clusters().ready(slow_bench.run())
-    slow_bench.clusters().delete(slow_bench.run(), wait=False)
-    second = slow_bench.clusters().ready(slow_bench.run())
+def test_a_cluster_that_is_being_deleted_is_made_anew(bench, gcp):
+    first = bench.clusters().ready(bench.run())
+    with held(gcp) as deletion:
+        bench.clusters().delete(bench.run(), wait=False)
+        bench.report.on_info = lambda message: deletion.let_go() if "DELETING" in message else None
+        second = bench.clusters().ready(bench.run())
     assert first.cluster_uuid != second.cluster_uuid
-    assert [view.state for view in slow_gcp.all_clusters] == ["DELETED", "RUNNING"]
+    assert [view.state for view in gcp.all_clusters] == ["DELETED", "RUNNING"]
 
 
 def test_a_cluster_that_its_time_to_live_took_away_is_made_anew(bench, gcp):
@@ -152,12 +155,14 @@ def test_deleting_what_is_gone_is_success(bench, gcp):
     assert gcp.calls("DeleteCluster") == []
 
 
-def test_deleting_what_is_being_deleted_waits_for_it(slow_bench, slow_gcp):
-    slow_bench.clusters().ready(slow_bench.run())
-    slow_bench.clusters().delete(slow_bench.run(), wait=False)
-    assert slow_bench.clusters().delete(slow_bench.run()) is True
-    assert slow_gcp.clusters == {}
-    assert len(slow_gcp.calls("DeleteCluster")) == 1
+def test_deleting_what_is_being_deleted_waits_for_it(bench, gcp):
+    bench.clusters().ready(bench.run())
+    with held(gcp) as deletion:
+        bench.clusters().delete(bench.run(), wait=False)
+        bench.report.on_info = lambda message: deletion.let_go() if "DELETING" in message else None
+        assert bench.clusters().delete(bench.run()) is True
+    assert gcp.clusters == {}
+    assert len(gcp.calls("DeleteCluster")) == 1
 
 
 def test_a_namesake_is_not_deleted(bench, gcp):
@@ -212,38 +217,43 @@ def test_an_interruption_before_the_creation_makes_none(bench, gcp):
     assert gcp.all_clusters == []
 
 
-def test_who_waits_for_the_cluster_of_another_step_does_not_take_it_away(slow_bench, slow_gcp):
-    with meanwhile(lambda: slow_bench.clusters().ready(slow_bench.run())):
-        slow_gcp.wait_for(lambda slow_gcp: slow_gcp.clusters)
-        waiting = replace_report(slow_bench)
-        interrupting(waiting, "CREATING")
-        with pytest.raises(Interruption):
-            waiting.clusters().ready(slow_bench.run())
-    assert list(live(slow_gcp).values()) == ["RUNNING"]
+def test_who_waits_for_the_cluster_of_another_step_does_not_take_it_away(bench, gcp):
+    waiting = replace_report(bench)
+    interrupting(waiting, "CREATING")
+    with held(gcp) as creation, meanwhile(lambda: bench.clusters().ready(bench.run())):
+        try:
+            gcp.wait_for(lambda gcp: gcp.clusters)
+            with pytest.raises(Interruption):
+                waiting.clusters().ready(bench.run())
+        finally:
+            creation.let_go()
+    assert list(live(gcp).values()) == ["RUNNING"]
 
 
 def replace_report(bench):
     return replace(bench, report=type(bench.report)())
 
 
-def test_a_creation_that_takes_too_long_is_cleaned_up(slow_bench, slow_gcp):
-    clusters = slow_bench.clusters(slow_bench.executor(dataproc_create_timeout=0))
-    with pytest.raises(ClusterTimeoutError, match="took longer"):
-        clusters.ready(slow_bench.run())
-    assert live(slow_gcp) == {}
+def test_a_creation_that_takes_too_long_is_cleaned_up(bench, gcp):
+    clusters = bench.clusters(bench.executor(dataproc_create_timeout=0))
+    with held(gcp), pytest.raises(ClusterTimeoutError, match="took longer"):
+        clusters.ready(bench.run())
+    assert live(gcp) == {}
 
 
-def test_a_cluster_that_vanishes_while_it_is_made_is_an_error(slow_bench, slow_gcp):
-    clusters = slow_bench.clusters()
+def test_a_cluster_that_vanishes_while_it_is_made_is_an_error(bench, gcp):
+    with held(gcp) as creation:
 
-    def takes_it_away():
-        slow_gcp.wait_for(lambda slow_gcp: any(view.state == "CREATING" for view in slow_gcp.clusters.values()))
-        other = slow_bench.clusters()
-        other.remove(other.get(other.name_for(slow_bench.run())), wait=False)
+        def take_it_away(message):
+            if "CREATING" in message:
+                other = replace_report(bench).clusters()
+                other.remove(other.get(other.name_for(bench.run())), wait=False)
+                creation.let_go()
 
-    with meanwhile(takes_it_away), pytest.raises(StarlakeError):
-        clusters.ready(slow_bench.run())
-    assert live(slow_gcp) == {}
+        bench.report.on_info = take_it_away
+        with pytest.raises(StarlakeError):
+            bench.clusters().ready(bench.run())
+    assert live(gcp) == {}
 
 
 def test_the_clusters_of_a_run_are_found_by_their_label(bench):

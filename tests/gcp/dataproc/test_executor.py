@@ -245,23 +245,25 @@ def test_a_retry_takes_the_result_that_its_predecessor_did_not_see(bench, gcp):
 
 def test_a_retry_waits_until_a_job_that_is_being_cancelled_has_ended(bench, gcp):
     execution = bench.execution()
-    left = bench.orphan(execution, "sleep=0.5")
+    left = bench.orphan(execution, bench.until_ended)
     bench.executor().backend(execution).cancel(handle(left))
-    bench.executor().run(bench.transform("sleep=0.5"), replace(execution, attempt=1))
+    bench.report.on_info = lambda message: bench.end() if "submitted to cluster" in message else None
+    bench.executor().run(bench.transform(bench.until_ended), replace(execution, attempt=1))
     assert [job.state for job in gcp.spark_jobs] == ["CANCELLED", "DONE"]
 
 
 def test_a_retry_submits_its_own_job_if_somebody_cancels_the_one_that_it_follows(bench, gcp):
     execution = bench.execution()
-    left = bench.orphan(execution, "sleep=2")
+    left = bench.orphan(execution, bench.until_ended)
 
-    def cancel(message):
+    def act(message):
         if f"{left}: RUNNING" in message:
-            bench.report.on_info = lambda _: None
             bench.executor().backend(execution).cancel(handle(left))
+        elif "submitted to cluster" in message:
+            bench.end()
 
-    bench.report.on_info = cancel
-    result = bench.executor().run(bench.transform("sleep=2"), replace(execution, attempt=1))
+    bench.report.on_info = act
+    result = bench.executor().run(bench.transform(bench.until_ended), replace(execution, attempt=1))
     assert [job.state for job in gcp.spark_jobs] == ["CANCELLED", "DONE"]
     assert result.remote_id == gcp.spark_jobs[1].name
 

@@ -86,7 +86,7 @@ def is_interrupted(bench, execution, strike):
     strike()
     executor = bench.executor()
     with pytest.raises(Interruption):
-        executor.run(bench.transform("sleep=1"), replace(execution, run_is_ending=lambda: True))
+        executor.run(bench.transform("sleep=120"), replace(execution, run_is_ending=lambda: True))
     bench.gcp.wait_for(lambda gcp: {job.state for job in gcp.spark_jobs} <= ENDED)
     warned = any("may still be running" in warning for warning in bench.report.warnings)
     if bench.gcp.spark_jobs[-1].cancelled:

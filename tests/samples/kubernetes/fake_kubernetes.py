@@ -80,9 +80,12 @@ class Job:
         status = {"phase": "Running" if code is None else "Done", "containerStatuses": [{"state": state}]}
         return {"metadata": {"name": f"{self.name}-x1"}, "status": status}
 
-    def end(self):
+    def delete(self):
+        """Note that it is to be deleted; `end` ends its process."""
         self.deleted += 1
         self.metadata.setdefault("deletionTimestamp", now())
+
+    def end(self):
         for number in (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError):  # the reader may wait for it meanwhile
                 if self.process.poll() is None:
@@ -167,6 +170,7 @@ class FakeKubernetes:
             raise RefusedError(404, "not found")
         if method == "DELETE":
             assert query == {"propagationPolicy": "Foreground"}
+            job.delete()
             threading.Thread(target=lambda: (job.end(), self.jobs.pop(job.name, None)), daemon=True).start()
         return job.message
 
