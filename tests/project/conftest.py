@@ -1,22 +1,11 @@
 """Small projects on disk for the tests of the reader."""
 
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
 from ai.starlake.project import Project
-
-APPLICATION = """
-    version: 1
-    application:
-      connectionRef: duckdb
-      connections:
-        duckdb:
-          type: jdbc
-          options:
-            url: "jdbc:duckdb:{{SL_ROOT}}/datasets/duckdb.db"
-"""
+from tests.fakes.project_folder import APPLICATION, ProjectFolder
 
 TABLE = """
     version: 1
@@ -31,18 +20,8 @@ TABLE = """
 """
 
 
-class Files:
-    """A project's folder that tests write files into."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def write(self, name: str, text: str) -> Path:
-        """Write a file below ``metadata``, its text dedented."""
-        file = self.root / "metadata" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
-        return file
+class Files(ProjectFolder):
+    """A project's folder, and what the reader makes of it."""
 
     def read(self, environment: dict[str, str] | None = None, options: dict[str, str] | None = None) -> Project:
         """Open the project, without the environment of the test's process."""

@@ -7,33 +7,13 @@ import pytest
 from dagster import AssetKey, AssetSpec
 
 from ai.starlake.dagster import StarlakeProject, build_starlake_asset_specs
+from tests.fakes.project_folder import APPLICATION, ProjectFolder
 
 SAMPLE = Path(__file__).parents[3] / "samples" / "starbake"
 
-APPLICATION = """
-    version: 1
-    application:
-      connectionRef: duckdb
-      connections:
-        duckdb:
-          type: jdbc
-          options:
-            url: "jdbc:duckdb:{{SL_ROOT}}/datasets/duckdb.db"
-"""
 
-
-class Folder:
-    """A project's folder that tests write files into."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def write(self, name: str, text: str) -> Path:
-        """Write a file below ``metadata``, its text dedented."""
-        file = self.root / "metadata" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
-        return file
+class Folder(ProjectFolder):
+    """A project's folder, and what Dagster makes of it."""
 
     def table(self, domain: str, name: str, columns: str = "id: long", more: str = "") -> Path:
         """Write a loaded table; its columns as ``name: type`` with commas between."""

@@ -13,8 +13,9 @@ from ai.starlake.dagster import DagsterStarlakeTranslator
 from ai.starlake.dagster.assets.metadata_tables import metadata_table
 from ai.starlake.executor import StarlakeResult
 from ai.starlake.executor.outcomes import CheckOutcome, RejectReason, StarlakeCounts, TableOutcome
-from tests.dagster.assets.conftest import APPLICATION, Folder
+from tests.dagster.assets.conftest import Folder
 from tests.dagster.assets.reporting import Ran, ReportingJob, definitions, loaded, run
+from tests.fakes.project_folder import APPLICATION
 
 WARN, ERROR = AssetCheckSeverity.WARN, AssetCheckSeverity.ERROR
 UNIQUE, SET, RANGE = "unique('id')", "quality.always_set('id')", "between('id', 0, 5)"

@@ -8,9 +8,10 @@ import pytest
 from dagster import DagsterEventType, DagsterInstance, execute_job
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 
-from tests.dagster.assets.conftest import APPLICATION, Folder
+from tests.dagster.assets.conftest import Folder
 from tests.dagster.assets.flaky import Journal
 from tests.dagster.reexecution import STRATEGIES, reexecute
+from tests.fakes.project_folder import APPLICATION
 
 CODE = """
 from ai.starlake.dagster import build_starlake_definitions

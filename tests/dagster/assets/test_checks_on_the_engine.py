@@ -8,8 +8,9 @@ import pytest
 from dagster import AssetCheckSeverity, DagsterInstance
 
 from ai.starlake.dagster import build_starlake_definitions
-from tests.dagster.assets.conftest import APPLICATION, Folder, key
+from tests.dagster.assets.conftest import Folder, key
 from tests.dagster.assets.reporting import run, run_job
+from tests.fakes.project_folder import APPLICATION
 
 MACROS = """
     {% macro none_below(column, least) %}SELECT count(*) FROM sl_this WHERE {{ column }} < {{ least }}{% endmacro %}

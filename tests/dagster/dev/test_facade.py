@@ -20,9 +20,10 @@ import duckdb
 import pytest
 from dagster import AssetCheckKey, AssetKey, AssetRecordsFilter, DagsterInstance, DagsterRunStatus, RunsFilter
 
-from tests.dagster.assets.conftest import APPLICATION, Folder
+from tests.dagster.assets.conftest import Folder
 from tests.dagster.dev.machinery import Location, dev_server
 from tests.fakes.outside_audit import PostgresAudit, copy_new_rows
+from tests.fakes.project_folder import APPLICATION
 from tests.postgres_server import PASSWORD, shared_server
 from tests.waiting import wait_for
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.dagster.assets.conftest import APPLICATION, Folder
+from tests.dagster.assets.conftest import Folder
 from tests.dagster.dev.machinery import Location, Server, dev_server
+from tests.fakes.project_folder import APPLICATION
 from tests.waiting import wait_for
 
 SOURCE = """

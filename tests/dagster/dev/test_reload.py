@@ -6,8 +6,9 @@ import uuid
 
 import pytest
 
-from tests.dagster.assets.conftest import APPLICATION, Folder
+from tests.dagster.assets.conftest import Folder
 from tests.dagster.dev.machinery import Location, dev_server
+from tests.fakes.project_folder import APPLICATION
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow

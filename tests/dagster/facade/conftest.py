@@ -22,7 +22,8 @@ from dagster import (
 from ai.starlake.dagster import StarlakeDagsterFacade, _compat
 from ai.starlake.embedded import Engine
 from ai.starlake.embedded.transform.task_run import TransformRequest
-from tests.dagster.assets.conftest import APPLICATION, Folder, cache
+from tests.dagster.assets.conftest import Folder, cache
+from tests.fakes.project_folder import APPLICATION
 
 __all__ = ["cache"]
 
@@ -57,6 +58,13 @@ class Scheduler:
         domains = {table.partition(".")[0] for table in tables}
         names = [table.partition(".")[2] for table in tables]
         return not self._engine(job_id).load(sorted(domains), names, scheduled=scheduled).failures
+
+    def bring(
+        self, table: str, *rows: str, job_id: str | None = None, name: str = "1", scheduled: datetime | None = None
+    ) -> bool:
+        """Put a file of a table into the stage area, and load it."""
+        self.deliver(table, *rows, name=name)
+        return self.load(table, job_id=job_id, scheduled=scheduled)
 
     def transform(self, task: str, job_id: str | None = None) -> bool:
         """Run a task."""

@@ -23,10 +23,8 @@ def test_ticks_in_turns_record_nothing_twice(
 ) -> None:
     first, second = both(shop, instance, mirror=mode)
     for number in (1, 2):
-        scheduler.deliver("shop.orders", f"{number};5")
-        scheduler.load("shop.orders", job_id=f"{number}")
-        scheduler.deliver("shop.returns", "y;1")
-        scheduler.load("shop.returns", job_id=f"{number}")
+        scheduler.bring("shop.orders", f"{number};5", job_id=f"{number}")
+        scheduler.bring("shop.returns", "y;1", job_id=f"{number}")
         for _ in range(3):
             for mirror in (second, first) if number == 1 else (first, second):
                 mirror.tick()
@@ -41,8 +39,7 @@ def test_a_run_that_another_sensor_has_mirrored_is_told(
     shop: Folder, scheduler: Scheduler, instance: DagsterInstance, capfd: pytest.CaptureFixture[str]
 ) -> None:
     first, second = both(shop, instance)
-    scheduler.deliver("shop.orders", "1;5")
-    scheduler.load("shop.orders", job_id="17")
+    scheduler.bring("shop.orders", "1;5", job_id="17")
     (run,) = first.settle()
     assert second.settle() == []
     assert f"is mirrored by run {run.run_id} already" in capfd.readouterr().err
@@ -54,8 +51,7 @@ def test_facades_with_other_assets_mirror_the_same_run_too(
     first, second = Mirror(shop, instance), Mirror(shop, instance, asset_prefix="other")
     for mirror in (first, second):
         mirror.tick()
-    scheduler.deliver("shop.orders", "1;5")
-    scheduler.load("shop.orders", job_id="17")
+    scheduler.bring("shop.orders", "1;5", job_id="17")
     assert [len(mirror.settle()) for mirror in (first, second)] == [1, 1]
     assert len(first.materializations("shop/orders")) == 1
     assert len(second.materializations("other/shop/orders")) == 1

@@ -34,10 +34,8 @@ def test_all_steps_and_those_that_failed(
     code.write_text(CODE.format(root=str(shop.root), audit=str(shop.root / "datasets/duckdb.db")), "utf-8")
     mirror = Mirror(shop, instance)
     mirror.tick()
-    scheduler.deliver("shop.orders", "1;5")
-    scheduler.load("shop.orders", job_id="17")
-    scheduler.deliver("shop.returns", "y;1")
-    scheduler.load("shop.returns", job_id="17")
+    scheduler.bring("shop.orders", "1;5", job_id="17")
+    scheduler.bring("shop.returns", "y;1", job_id="17")
     (run,) = mirror.settle()
     failed = {"outcome[shop__returns]"}
     everything = {"read_audit", "outcome[shop__orders]", *failed}

@@ -80,8 +80,7 @@ def test_the_tables_have_all_arguments():
 def test_the_metadata_of_the_page_are_those_of_a_load(shop: Folder, scheduler: Scheduler, instance: DagsterInstance):
     mirror = Mirror(shop, instance, facade={"log_url_template": "https://logs/{job_id}"})
     mirror.tick()
-    scheduler.deliver("shop.orders", "1;5", "x;1")
-    scheduler.load("shop.orders", job_id="1")
+    scheduler.bring("shop.orders", "1;5", "x;1", job_id="1")
     mirror.settle()
     (made,) = mirror.materializations("shop/orders")
     found = {name for name in made.metadata if name.startswith("starlake/")}
@@ -99,8 +98,7 @@ def test_an_asset_that_reads_a_table_follows_it(shop: Folder, scheduler: Schedul
     mirror = Mirror(shop, instance, mirror="events")
     definitions = Definitions.merge(mirror.definitions, Definitions(assets=[report]))
     mirror.tick()
-    scheduler.deliver("shop.orders", "1;5")
-    scheduler.load("shop.orders", job_id="1")
+    scheduler.bring("shop.orders", "1;5", job_id="1")
     first = evaluate_automation_conditions(definitions, instance)
     mirror.settle()
     second = evaluate_automation_conditions(definitions, instance, cursor=first.cursor)

@@ -18,8 +18,9 @@ from dagster import DagsterInstance, build_sensor_context
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import StarlakeDagsterFacade
 from ai.starlake.dagster.facade.mirroring import free_audits
-from tests.dagster.assets.conftest import APPLICATION, Folder
+from tests.dagster.assets.conftest import Folder
 from tests.dagster.facade.conftest import Mirror, Scheduler, failure_of, plain, steps_of
+from tests.fakes.project_folder import APPLICATION
 
 WITH_RETRIES = {"run_retries": {"enabled": True}, "telemetry": {"enabled": False}}
 
@@ -117,8 +118,7 @@ class TestOutcomes:
         """The table has other rows than before, and somebody must look after the rest."""
         mirror = Mirror(shop, instance)
         mirror.tick()
-        scheduler.deliver("shop.returns", "1;1")
-        assert scheduler.load("shop.returns", job_id="17")
+        assert scheduler.bring("shop.returns", "1;1", job_id="17")
         scheduler.deliver("shop.returns", "y;1", name="2")
         assert not scheduler.load("shop.returns", job_id="17")
         (run,) = mirror.settle()
@@ -137,8 +137,7 @@ class TestOutcomes:
         mirror = Mirror(shop, instance)
         mirror.tick()
         shop.write("application.sl.yml", APPLICATION)
-        scheduler.deliver("shop.orders", "1;-5")
-        assert scheduler.load("shop.orders", job_id="17")
+        assert scheduler.bring("shop.orders", "1;-5", job_id="17")
         (run,) = mirror.settle()
         assert "none_below" in failure_of(run, "outcome[shop__orders]").description
         assert mirror.passed("shop/orders") == [False]
@@ -160,8 +159,7 @@ class TestOutcomes:
         mirror = Mirror(shop, instance)
         mirror.tick()
         for number in range(3):
-            scheduler.deliver("shop.orders", f"{number};5", name=str(number))
-            assert scheduler.load("shop.orders", job_id=f"job {number}")
+            assert scheduler.bring("shop.orders", f"{number};5", name=str(number), job_id=f"job {number}")
         runs = mirror.settle()
         names = [instance.get_run_by_id(run.run_id).tags["starlake/outside_run"] for run in runs]
         assert names == ["job 0", "job 1", "job 2"]
@@ -173,8 +171,7 @@ class TestOnce:
     def test_a_tick_that_is_repeated(self, shop: Folder, scheduler: Scheduler, instance: DagsterInstance) -> None:
         mirror = Mirror(shop, instance)
         mirror.tick()
-        scheduler.deliver("shop.orders", "1;5")
-        scheduler.load("shop.orders", job_id="17")
+        scheduler.bring("shop.orders", "1;5", job_id="17")
         for _ in range(3):
             mirror.tick(crash=bool(mirror.runs[1:]))
         assert len(mirror.runs) == 2  # the synchronisation of the first tick, and this one
@@ -183,8 +180,7 @@ class TestOnce:
     def test_another_process_goes_on(self, shop: Folder, scheduler: Scheduler, instance: DagsterInstance) -> None:
         first = Mirror(shop, instance)
         first.tick()
-        scheduler.deliver("shop.orders", "1;5")
-        scheduler.load("shop.orders", job_id="17")
+        scheduler.bring("shop.orders", "1;5", job_id="17")
         first.tick()
         second = Mirror(shop, instance)
         second.cursor = first.cursor
@@ -198,10 +194,8 @@ class TestOnce:
     ) -> None:
         mirror = Mirror(shop, instance)
         mirror.tick()
-        scheduler.deliver("shop.orders", "1;5")
-        scheduler.load("shop.orders", job_id="17")
-        scheduler.deliver("shop.returns", "y;1")
-        scheduler.load("shop.returns", job_id="17")
+        scheduler.bring("shop.orders", "1;5", job_id="17")
+        scheduler.bring("shop.returns", "y;1", job_id="17")
         (run,) = mirror.settle()
         before = instance.get_run_by_id(run.run_id)
         again = mirror.run("starlake_mirror_prod", run_config=before.run_config, tags=before.tags)
@@ -219,16 +213,14 @@ class TestOnce:
         own = mirror.sync().run_id
         other = "00000000-0000-4000-8000-000000000000"
         for number, job_id in enumerate((f"{own}.shop__orders", f"{other}.shop__orders")):
-            scheduler.deliver("shop.orders", "1;5", name=str(number))
-            scheduler.load("shop.orders", job_id=job_id)
+            scheduler.bring("shop.orders", "1;5", name=str(number), job_id=job_id)
         (run,) = mirror.settle()
         assert instance.get_run_by_id(run.run_id).tags["starlake/audit_ids"] == f"{other}.shop__orders"
 
     def test_job_ids_that_are_ignored(self, shop: Folder, scheduler: Scheduler, instance: DagsterInstance) -> None:
         mirror = Mirror(shop, instance, facade={"ignore_job_ids": "manual-.*"})
         mirror.tick()
-        scheduler.deliver("shop.orders", "1;5")
-        scheduler.load("shop.orders", job_id="manual-17")
+        scheduler.bring("shop.orders", "1;5", job_id="manual-17")
         assert mirror.settle() == []
 
 
@@ -292,8 +284,7 @@ class TestTicks:
     ) -> None:
         mirror = Mirror(shop, instance)
         mirror.tick()
-        scheduler.deliver("shop.orders", "1;5")
-        scheduler.load("shop.orders", job_id="17")
+        scheduler.bring("shop.orders", "1;5", job_id="17")
         before = mirror.cursor
         with written(shop):
             skipped = mirror.tick()
@@ -310,8 +301,7 @@ class TestTicks:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         mirror = Mirror(shop, instance)
-        scheduler.deliver("shop.orders", "1;5")
-        scheduler.load("shop.orders", job_id="17")
+        scheduler.bring("shop.orders", "1;5", job_id="17")
         with written(shop) as holder:
 
             def sleep(_: float) -> None:

@@ -77,12 +77,12 @@ class TestMirrored:
     def test_of_all_ways(self, mirror: Mirror, scheduler: Scheduler, capfd: pytest.CaptureFixture[str]) -> None:
         today = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
         days = [today - timedelta(days=number) for number in (3, 2)]
-        scheduler.deliver("shop.orders", "0;5", name="0")
-        scheduler.load("shop.orders", job_id="16", scheduled=days[0])
+        scheduler.bring("shop.orders", "0;5", name="0", job_id="16", scheduled=days[0])
         mirror.tick()
         for number, scheduled in enumerate((days[1], None), 1):
-            scheduler.deliver("shop.orders", f"{number};5", name=str(number))
-            scheduler.load("shop.orders", job_id=f"{16 + number}", scheduled=scheduled)
+            scheduler.bring(
+                "shop.orders", f"{number};5", name=str(number), job_id=f"{16 + number}", scheduled=scheduled
+            )
         mirror.settle()
         made = mirror.materializations("shop/orders")
         assert [each.partition for each in made] == [None, f"{days[1]:%Y-%m-%d}", f"{days[0]:%Y-%m-%d}"]

@@ -22,11 +22,9 @@ def mirror(shop: Folder, instance: DagsterInstance) -> Mirror:
 
 
 def test_outcomes_are_recorded_without_a_run(mirror: Mirror, scheduler: Scheduler) -> None:
-    scheduler.deliver("shop.orders", "1;-5")
-    scheduler.load("shop.orders", job_id="17")
+    scheduler.bring("shop.orders", "1;-5", job_id="17")
     assert scheduler.transform("kpis.sales", job_id="17")
-    scheduler.deliver("shop.returns", "y;1")
-    scheduler.load("shop.returns", job_id="17")
+    scheduler.bring("shop.returns", "y;1", job_id="17")
     assert mirror.settle() == []
     (orders,) = mirror.materializations("shop/orders")
     metadata = plain(orders.metadata)
@@ -43,8 +41,7 @@ def test_outcomes_are_recorded_without_a_run(mirror: Mirror, scheduler: Schedule
 
 
 def test_secrets_in_what_starlake_wrote_are_masked(mirror: Mirror, scheduler: Scheduler, shop: Folder) -> None:
-    scheduler.deliver("shop.returns", "y;1")
-    scheduler.load("shop.returns", job_id="17")
+    scheduler.bring("shop.returns", "y;1", job_id="17")
     with duckdb.connect(str(shop.root / "datasets/duckdb.db")) as connection:
         connection.execute("UPDATE audit.audit SET MESSAGE = 'no postgresql://ada:hunter2@db, password=hunter2'")
     mirror.settle()
@@ -53,10 +50,8 @@ def test_secrets_in_what_starlake_wrote_are_masked(mirror: Mirror, scheduler: Sc
 
 
 def test_a_crash_before_the_cursor_is_kept_doubles_nothing(mirror: Mirror, scheduler: Scheduler) -> None:
-    scheduler.deliver("shop.orders", "1;-5")
-    scheduler.load("shop.orders", job_id="17")
-    scheduler.deliver("shop.returns", "y;1")
-    scheduler.load("shop.returns", job_id="17")
+    scheduler.bring("shop.orders", "1;-5", job_id="17")
+    scheduler.bring("shop.returns", "y;1", job_id="17")
     while not mirror.tick(crash=True).asset_events:
         mirror.tick()
     mirror.settle()
@@ -68,8 +63,7 @@ def test_a_crash_before_the_cursor_is_kept_doubles_nothing(mirror: Mirror, sched
 def test_a_crash_amid_the_events_loses_nothing(
     mirror: Mirror, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scheduler.deliver("shop.orders", "1;-5")
-    scheduler.load("shop.orders", job_id="17")
+    scheduler.bring("shop.orders", "1;-5", job_id="17")
     report, reported = mirror.instance.report_runless_asset_event, []
 
     def dies(event: object) -> None:
@@ -89,10 +83,8 @@ def test_a_crash_amid_the_events_loses_nothing(
 
 
 def test_several_runs_of_a_table_are_recorded_in_their_order(mirror: Mirror, scheduler: Scheduler) -> None:
-    scheduler.deliver("shop.returns", "1;1")
-    scheduler.load("shop.returns", job_id="17")
-    scheduler.deliver("shop.returns", "y;1", name="2")
-    scheduler.load("shop.returns", job_id="18")
+    scheduler.bring("shop.returns", "1;1", job_id="17")
+    scheduler.bring("shop.returns", "y;1", name="2", job_id="18")
     mirror.settle()
     assert mirror.passed("shop/returns") == [False, True]
     assert len(mirror.materializations("shop/returns")) == 1
@@ -100,8 +92,7 @@ def test_several_runs_of_a_table_are_recorded_in_their_order(mirror: Mirror, sch
 
 @pytest.mark.slow
 def test_thousands_of_rows_at_once_are_spread_over_ticks(mirror: Mirror, scheduler: Scheduler, shop: Folder) -> None:
-    scheduler.deliver("shop.returns", "1;1")
-    scheduler.load("shop.returns", job_id="0")
+    scheduler.bring("shop.returns", "1;1", job_id="0")
     start = datetime.now(timezone.utc).replace(tzinfo=None) - timedelta(seconds=120)
     with duckdb.connect(str(shop.root / "datasets/duckdb.db")) as connection:
         connection.execute(

@@ -16,14 +16,10 @@ class TestSync:
     def test_the_last_success_the_last_outcome_and_the_last_checks(
         self, shop: Folder, scheduler: Scheduler, instance: DagsterInstance
     ) -> None:
-        scheduler.deliver("shop.orders", "1;5")
-        scheduler.load("shop.orders", job_id="16")
-        scheduler.deliver("shop.orders", "2;-3", "x;1", name="2")
-        scheduler.load("shop.orders", job_id="17")
-        scheduler.deliver("shop.returns", "1;1")
-        scheduler.load("shop.returns", job_id="17")
-        scheduler.deliver("shop.returns", "y;1", name="2")
-        scheduler.load("shop.returns", job_id="18")
+        scheduler.bring("shop.orders", "1;5", job_id="16")
+        scheduler.bring("shop.orders", "2;-3", "x;1", name="2", job_id="17")
+        scheduler.bring("shop.returns", "1;1", job_id="17")
+        scheduler.bring("shop.returns", "y;1", name="2", job_id="18")
         mirror = Mirror(shop, instance)
         mirror.tick()
         (run,) = mirror.runs
@@ -47,8 +43,7 @@ class TestSync:
     def test_a_second_time_only_what_is_new(
         self, shop: Folder, scheduler: Scheduler, instance: DagsterInstance, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        scheduler.deliver("shop.orders", "1;5")
-        scheduler.load("shop.orders", job_id="17")
+        scheduler.bring("shop.orders", "1;5", job_id="17")
         mirror = Mirror(shop, instance)
         assert mirror.sync().success
         assert "4 new event(s) of 1 table(s) and task(s)" in capfd.readouterr().err
@@ -56,8 +51,7 @@ class TestSync:
         assert "no new event(s) of 1 table(s) and task(s)" in capfd.readouterr().err
         assert len(mirror.materializations("shop/orders")) == 1
         assert mirror.passed("shop/orders") == [True]
-        scheduler.deliver("shop.returns", "1;1")
-        scheduler.load("shop.returns", job_id="18")
+        scheduler.bring("shop.returns", "1;1", job_id="18")
         assert mirror.sync().success
         assert len(mirror.materializations("shop/orders")) == 1
         assert len(mirror.materializations("shop/returns")) == 1
@@ -67,12 +61,10 @@ class TestSync:
     ) -> None:
         mirror = Mirror(shop, instance)
         mirror.tick()
-        scheduler.deliver("shop.orders", "1;5")
-        scheduler.load("shop.orders", job_id="17")
+        scheduler.bring("shop.orders", "1;5", job_id="17")
         mirror.settle()
         mirror.sync()
-        scheduler.deliver("shop.orders", "2;5", name="2")
-        scheduler.load("shop.orders", job_id="18")
+        scheduler.bring("shop.orders", "2;5", name="2", job_id="18")
         mirror.sync()
         (run,) = mirror.settle()
         assert run.success
@@ -84,10 +76,8 @@ class TestSync:
     ) -> None:
         mirror = Mirror(shop, instance)
         mirror.tick()
-        scheduler.deliver("shop.returns", "1;1")
-        scheduler.load("shop.returns", job_id="17")
-        scheduler.deliver("shop.returns", "y;1", name="2")
-        scheduler.load("shop.returns", job_id="18")
+        scheduler.bring("shop.returns", "1;1", job_id="17")
+        scheduler.bring("shop.returns", "y;1", name="2", job_id="18")
         mirror.sync()
         runs = mirror.settle()
         assert sorted(run.success for run in runs) == [False, True]
@@ -103,8 +93,7 @@ class TestSync:
     ) -> None:
         mirror = Mirror(shop, instance)
         mirror.tick()
-        scheduler.deliver("shop.orders", "1;5")
-        scheduler.load("shop.orders", job_id="17")
+        scheduler.bring("shop.orders", "1;5", job_id="17")
         mirror.cursor = None
         mirror.settle()
         assert [plain(made.metadata)["starlake/audit_id"] for made in mirror.materializations("shop/orders")] == ["17"]
@@ -180,10 +169,8 @@ class TestExecutedChecks:
         return mirror
 
     def test_they_report_what_is_on_record(self, read: Mirror, scheduler: Scheduler) -> None:
-        scheduler.deliver("shop.orders", "1;-5")
-        scheduler.load("shop.orders", job_id="17")
-        scheduler.deliver("shop.returns", "y;1")
-        scheduler.load("shop.returns", job_id="17")
+        scheduler.bring("shop.orders", "1;-5", job_id="17")
+        scheduler.bring("shop.returns", "y;1", job_id="17")
         job = read.definitions.get_repository_def().get_job("checks")
         assert job.execute_in_process(instance=read.instance, raise_on_error=False).success
         assert read.passed("shop/orders") == [True]
