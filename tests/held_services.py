@@ -11,7 +11,7 @@ from starlake_gcp_emulator import GcpEmulator
 
 
 class Held:
-    """What an emulator has begun and would end after a while: creations, deletions, starts."""
+    """Ends of what an emulator has begun: creations, deletions, starts."""
 
     def __init__(self, gcp: GcpEmulator) -> None:
         self._world = gcp.machine.world

@@ -121,11 +121,11 @@ class Bench:
 
     @property
     def until_ended(self) -> str:
-        """The argument of a command that goes on until this run is ended."""
+        """The argument of a command that runs until this run is ended."""
         return f"until={self.folder}/{self.run_id}"
 
     def end(self) -> None:
-        """End the commands of this run that go on until then."""
+        """End the commands of this run that run until then."""
         (self.folder / self.run_id).touch()
 
     def end_when(self, *words: str) -> None:

@@ -40,7 +40,7 @@ def require_nothing_wrong(gcp, executions, most):
 
 
 def runs(bench, gcp, executions, **options):
-    """Run a command that goes on until it was seen at work."""
+    """Run a command that runs until it was seen at work."""
     bench.end_when(": waiting", ": running")
     result = bench.run("transform", bench.until_ended, **options)
     assert next(one for one in executions() if one.name == result.remote_id).state == "SUCCEEDED"

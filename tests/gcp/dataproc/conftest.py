@@ -116,11 +116,11 @@ class Bench:
 
     @property
     def until_ended(self) -> str:
-        """The argument of a command that goes on until `end`."""
+        """The argument of a command that runs until `end`."""
         return f"until={self.folder}/end"
 
     def end(self) -> None:
-        """End the commands that go on until then."""
+        """End the commands that run until then."""
         (self.folder / "end").touch()
 
     def orphan(self, execution: Execution, *arguments: str, command: StarlakeCommand | None = None) -> str:
