@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -15,6 +16,7 @@ from ai.starlake.embedded.embedded_executor import EmbeddedExecutor
 from ai.starlake.executor import ShellExecutor, StarlakeCounts, StarlakeExecutor, StarlakeResult
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.testing.executor_contract import ARGUMENTS, ContractBench, ExecutorContract
+from tests.waiting import PATIENCE, wait_for
 
 
 def query(bench: ContractBench, sql: str) -> list[tuple[Any, ...]]:
@@ -137,11 +139,57 @@ class TestEmbeddedExecutor(ExecutorContract):
 
     def is_running(self, bench: ContractBench) -> bool:
         begun = any("Transforming" in line for _, line in bench.report.lines) or bench.files("ingesting")
-        return bool(begun) and any(thread.name == "starlake-embedded" for thread in threading.enumerate())
+        return bool(begun) and any(map(_is_ours, threading.enumerate()))
 
     def check_arguments(self, bench: ContractBench, command: StarlakeCommand, result: StarlakeResult) -> None:
         written = " ".join(command.argv).replace(str(bench.root), "{root}")
         CHECKS[written](bench, result)
+
+
+class TestAnInterruptionWhileTheThreadStarts:
+    """`Thread.start` waits for its thread, so a signal handler may raise there, however far the thread has come."""
+
+    def test_a_query_that_has_begun_ends(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        bench, running = ContractBench.make(tmp_path), TestEmbeddedExecutor().is_running
+
+        def begun() -> None:
+            wait_for("the query", lambda: running(bench))
+
+        self._run_interrupted(bench, monkeypatch, begun)
+        wait_for("the end of the query", lambda: not running(bench))
+
+    def test_a_command_that_has_not_begun_never_does(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        bench, over, started = ContractBench.make(tmp_path), threading.Event(), threading.Thread.run
+
+        def late(thread: threading.Thread) -> None:
+            if _is_ours(thread):
+                over.wait(PATIENCE)
+            started(thread)
+
+        monkeypatch.setattr(threading.Thread, "run", late)
+        self._run_interrupted(bench, monkeypatch, lambda: None)
+        over.set()
+        wait_for("the end of the thread", lambda: not any(map(_is_ours, threading.enumerate())))
+        assert bench.report.lines == []
+
+    def _run_interrupted(
+        self, bench: ContractBench, monkeypatch: pytest.MonkeyPatch, moment: Callable[[], None]
+    ) -> None:
+        start = threading.Thread.start
+
+        def interrupted(thread: threading.Thread) -> None:
+            start(thread)
+            if _is_ours(thread):
+                moment()
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            EmbeddedExecutor().run(bench.command("transform", "--name", "contract.sleeps"), bench.execution())
+
+
+def _is_ours(thread: threading.Thread) -> bool:
+    return thread.name == "starlake-embedded"
 
 
 @pytest.mark.slow

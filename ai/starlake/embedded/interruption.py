@@ -103,6 +103,7 @@ def run_interruptible(call: Callable[[], T], interruption: Interruption, abandon
     """
     work = _Work(call)
     try:
+        work.start()
         while not work.ended(within=_POLL):
             pass
     except BaseException:
@@ -112,6 +113,8 @@ def run_interruptible(call: Callable[[], T], interruption: Interruption, abandon
 
 
 def _end(work: _Work[T], interruption: Interruption, abandoned: Callable[[], None]) -> None:
+    if work.withdrawn():
+        return
     started = time.monotonic()
     blows = list(_BLOWS)
     while not work.ended(within=0):
@@ -127,14 +130,27 @@ def _end(work: _Work[T], interruption: Interruption, abandoned: Callable[[], Non
 
 
 class _Work(Generic[T]):
-    """A call in a daemon thread."""
+    """A call in a daemon thread.
+
+    An interruption may come while `start` waits for the thread, which may have begun the call. So the call begins only
+    if it was not withdrawn, and is withdrawn only if it did not begin.
+    """
 
     def __init__(self, call: Callable[[], T]) -> None:
         self._future: Future[T] = Future()
         self._thread = threading.Thread(target=self._run, args=(call,), name="starlake-embedded", daemon=True)
+
+    def start(self) -> None:
+        """Begin the call."""
         self._thread.start()
 
+    def withdrawn(self) -> bool:
+        """Return True if the call has not begun; it never does then."""
+        return self._future.cancel()
+
     def _run(self, call: Callable[[], T]) -> None:
+        if not self._future.set_running_or_notify_cancel():
+            return
         try:
             result = call()
         except BaseException as error:  # noqa: BLE001  raised again in `result`
