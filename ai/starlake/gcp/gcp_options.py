@@ -38,9 +38,10 @@ class GcpOptions(JobOptions):
         if self.pre_load_check == "command" and not self.pre_load_not_ready_sentinel_path:
             raise StarlakeError(
                 "option pre_load_not_ready_sentinel_path is missing",
-                cause="with pre_load_check 'command', `starlake preload` says there that a domain is not ready; what it"
-                " writes into a folder of its own machine is not seen here",
-                fix="set it to a folder that both reach, such as gs://my-bucket/asked, or pre_load_check to 'files'",
+                cause="with pre_load_check 'command', `starlake preload` writes a file if a domain is not ready, and "
+                "the step cannot read the folders of another machine",
+                fix="set it to a folder that both can access, such as gs://my-bucket/asked, or set pre_load_check to "
+                "'files'",
             )
 
     @property

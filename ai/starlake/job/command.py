@@ -270,6 +270,6 @@ def check_option(name: str, value: str) -> None:
         return
     raise StarlakeError(
         f"option {name!r} cannot be passed to Starlake on its command line",
-        cause=f"it has {unfit or 'a name that is empty or holds ='}, and the syntax of --options knows no quoting",
+        cause=f"it has {unfit or 'a name that is empty or holds ='}, and the syntax of --options has no quoting",
         fix=f"put it into sl_env_var: SQL and YAML files read it as {{{{{name}}}}} all the same",
     )

@@ -251,6 +251,6 @@ def _order(before: list[AbstractDependency], after: list[AbstractDependency]) ->
             if one.graph is not other.graph:
                 raise StarlakeError(
                     f"{one!r} and {other!r} are not tasks or groups of one pipeline",
-                    fix="only what is made within one pipeline can be put in order",
+                    fix="order only tasks and groups of the same pipeline",
                 )
             one.graph.order(one, other)

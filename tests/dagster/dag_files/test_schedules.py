@@ -205,5 +205,5 @@ class TestDefinition:
 
     def test_a_job_without_partitions_is_refused(self):
         job = JobDefinition(name="j", graph_def=GraphDefinition("j"))
-        with pytest.raises(StarlakeError, match="no partitions of time"):
+        with pytest.raises(StarlakeError, match="no time-based partitions"):
             partition_schedules.build(job, "@daily", OrchestrationOptions.read({}))

@@ -81,7 +81,7 @@ class StarlakeStartOperator(BaseOperator):
             return None
         if outcome.left_out:
             earlier = ", ".join(each.isoformat() for each in outcome.left_out)
-            self.log.warning("data of earlier intervals has no run of its own: %s", earlier)
+            self.log.warning("there is no run for the data of these earlier intervals: %s", earlier)
         ti.xcom_push(key=MEMORY, value=outcome.kept)
         return decided_dates(outcome.start.logical, outcome.start.interval)
 

@@ -90,7 +90,7 @@ def _body_of_step(context: OpExecutionContext) -> AssetBody:
     body = body_of(context.op_def)
     if not isinstance(body, AssetBody):
         raise StarlakeError(
-            f"{context.op_def.name} is not a step of @starlake_assets, so that it is not known what to run",
+            f"{context.op_def.name} is not a step of @starlake_assets, and has no tables or tasks to run",
             fix="decorate its function with @starlake_assets(project=...)",
         )
     return body

@@ -41,4 +41,6 @@ def init(folder: Path, executor: ProjectExecutor) -> None:
         "dagster dev -f definitions.py",
     ):
         click.echo(f"  {step}")
-    click.echo("\nThen open http://localhost:3000/asset-groups and choose Materialize all; README.md says what to see.")
+    click.echo(
+        "\nThen open http://localhost:3000/asset-groups and choose Materialize all; README.md explains the results."
+    )

@@ -121,7 +121,7 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterRemoteJob[DataprocOptions]):
             raise StarlakeError(
                 "__dataproc__ needs the package dagster-gcp, which is not installed",
                 cause=str(error),
-                fix='pip install "starlake-jobs[dagster-gcp]"; commands and clusters do without it',
+                fix='pip install "starlake-jobs[dagster-gcp]"; commands and clusters do not need it',
             ) from None
         return StarlakeDataprocResource.of(self.settings, self.cluster_config)
 

@@ -69,8 +69,8 @@ def build(job: JobDefinition, cron: str, options: OrchestrationOptions) -> Sched
     partitions = job.partitions_def
     if not isinstance(partitions, TimeWindowPartitionsDefinition):
         raise StarlakeError(
-            f"job {job.name} has no partitions of time, so that its schedule cannot tell what a run is for",
-            fix="give it those of `time_partitions`",
+            f"job {job.name} has no time-based partitions, so that its schedule cannot determine the date of a run",
+            fix="set partitions_def to the result of `time_partitions`",
         )
     return schedule_of(job, partitions, cron, options, partial(_compat.partition_tags, job))
 

@@ -93,7 +93,7 @@ class Memory:
                 **{name: datetime.fromisoformat(kept[name]) for name in _DATES if name in kept},
             )
         except (ValueError, TypeError, KeyError, AttributeError):
-            logger.warning("the cursor of the sensor is not one of ours, and is ignored: %.100s", cursor)
+            logger.warning("the cursor of the sensor is unreadable, and is ignored: %.100s", cursor)
             return cls()
 
 

@@ -89,7 +89,7 @@ def _command_check(
     if strategy is StarlakePreLoadStrategy.PENDING and not tables:
         raise StarlakeError(
             f"the pre-load check of {domain} cannot ask `starlake preload` whether files are pending",
-            cause="without --tables it answers yes whatever is there",
+            cause="without --tables it always answers yes",
             fix="pass the tables to sl_pre_load, or set pre_load_check to 'files'",
         )
     chosen = ["--tables", ",".join(tables)] if tables else []

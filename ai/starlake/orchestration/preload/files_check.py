@@ -114,7 +114,7 @@ class FilesCheck:
             return StarlakeError(
                 f"{self._place(view)}files of the domain {view.domain} land in {own}, but the pre-load check looks in "
                 f"{folders[0]}",
-                cause=f"option {self._option} names another folder than the project; there is no file in it",
+                cause=f"option {self._option} names another folder than the project, and has no file",
                 fix=f"leave option {self._option} out, or make the project and the option name one folder",
             )
         return missing(view, folders, self._option, self._place(view))

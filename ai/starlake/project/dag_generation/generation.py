@@ -261,8 +261,8 @@ def _cron(application: Application, config: DagConfig, tasks: Sequence[Task]) ->
     crons = {cron: task for task in reversed(tasks) for cron in [application.cron(task.schedule)] if cron}
     if len(crons) > 1:
         logger.warning(
-            "%s: the tasks %s have schedules of their own but share a file, which runs as the first one says; "
-            "use {{schedule}} in the filename to tell them apart",
+            "%s: the tasks %s have different schedules but share a file, which has the schedule of the first one; "
+            "use {{schedule}} in the filename to give each schedule a file",
             config.file,
             ", ".join(sorted(task.full_name for task in crons.values())),
         )

@@ -142,7 +142,7 @@ def generation_command(texts: GenerationTexts) -> click.Command:
                 f"To generate files for {texts.orchestrator}, name its templates in metadata/dags, as in {example}."
             )
         if not made:
-            click.echo("Nothing to generate: no table or task has a dagRef, or none of them is asked for.", err=True)
+            click.echo("Nothing to generate: no selected table or task has a dagRef.", err=True)
 
     for argument in reversed(_ARGUMENTS):
         generate = argument(generate)

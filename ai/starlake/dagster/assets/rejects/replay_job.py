@@ -126,7 +126,7 @@ def _require_replay(domain: str, run: CommandRun) -> None:
     if run.counts is None and not run.result.tables:
         error = StarlakeError(
             f"the rejected rows of {domain} are not replayed",
-            cause=f"`{run.command_line}` does not say what it loaded",
+            cause=f"`{run.command_line}` does not report the rows that it loaded",
             fix="run it on the embedded engine; with Starlake, move the replay files to the landing area yourself",
         )
         raise Failure(str(error), allow_retries=False) from error

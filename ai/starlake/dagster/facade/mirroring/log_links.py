@@ -33,7 +33,7 @@ class LogLinks:
             raise StarlakeError(
                 "log_url_template has a password",
                 cause="links are shown with every outcome",
-                fix="remove user and password from the link; whoever follows it logs in",
+                fix="remove user and password from the link; readers log in themselves",
             )
         try:
             names = {name for _, name, _, _ in Formatter().parse(self.template) if name is not None}

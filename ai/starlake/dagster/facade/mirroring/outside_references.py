@@ -113,7 +113,7 @@ class OutsideReference:
         return StarlakeError(
             f"{number} of {len(self.rows)} row(s) of the run {self.name} are not in the audit any more",
             cause=f"somebody has deleted or changed them in {audit.name}",
-            fix="keep rows of the audit for a day at least; what is there is mirrored",
+            fix="keep rows of the audit for a day at least; the remaining rows are mirrored",
         )
 
 
