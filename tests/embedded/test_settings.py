@@ -63,6 +63,14 @@ def test_what_counts(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert found["versions"]["duckdb"][0].isdigit()
 
 
+@pytest.mark.parametrize("variable", ["PWD", "OLDPWD", "CREDENTIALS_FOLDER"])
+def test_the_folder_of_the_project_is_shown_whatever_variable_holds_it(
+    root: Path, variable: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, str(root))  # PWD is where a shell is, and its name resembles that of a password
+    assert shown(capsys)["project"]["root"] == str(root)
+
+
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("style", [[], ["--json"]])
 def test_no_secret_is_shown(capsys: pytest.CaptureFixture[str], style: list[str]) -> None:

@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
+from pathlib import Path
 from urllib.parse import quote, quote_plus, unquote
 
 MASK = "***"
@@ -22,6 +23,9 @@ _SECRET_NAME = re.compile(
     r"passw|pwd|secret|token|credential|api[_-]?key|private[_-]?key|access[_-]?key|authorization", re.IGNORECASE
 )
 
+_FOLDERS = frozenset({"PWD", "OLDPWD"})
+"""Variables of every shell whose names only resemble those of secrets."""
+
 # A name is matched as a whole word. A pattern that is tried at each of its characters takes time that grows with the
 # square of its length, and values such as base64 are long words.
 _NAME = re.compile(r"""(?<![\w.-])(?P<name>[\w.-]+)(?![\w.-])["']?(?P<sign>\s*[:=]\s*|\s+)""")
@@ -35,6 +39,18 @@ def names_a_secret(name: str) -> bool:
         name: Name of a variable, an option or a flag; any string that contains one.
     """
     return _SECRET_NAME.search(name) is not None
+
+
+def names_a_place(name: str, value: str) -> bool:
+    """Return True if an environment variable holds a folder of the shell or an existing path, whatever its name.
+
+    An error is hard to understand without the path of a key file, or of the working folder.
+
+    Args:
+        name: Name of the variable.
+        value: Its value.
+    """
+    return name in _FOLDERS or (value.startswith("/") and "\n" not in value and Path(value).exists())
 
 
 def mask_named_values(text: str) -> str:

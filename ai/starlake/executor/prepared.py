@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ai.starlake.common import Redactor, StarlakeError, names_a_secret, secret_arguments
+from ai.starlake.common.redaction import names_a_place
 from ai.starlake.common.secrets import SecretReference, referenced_variables, resolve_environment, secret_cache
 from ai.starlake.common.storage.location import local_path
 from ai.starlake.executor.protocol import Execution
@@ -21,8 +22,6 @@ from ai.starlake.job.command import check_encodable
 
 _SHORTEST_INHERITED = 6
 """Minimum length of inherited values that are masked. `TOKENIZERS_PARALLELISM=true` must not mask every "true"."""
-_FOLDERS = frozenset({"PWD", "OLDPWD"})
-"""Variables of every shell whose names only resemble those of secrets."""
 _SERVER = "SL_HTTP_PORT"
 """If this variable is set, Starlake's launcher sends the command to a server and loses its exit code."""
 _PROGRAM = ("starlake",)
@@ -205,9 +204,4 @@ _variable_names_a_secret = functools.lru_cache(maxsize=1024)(names_a_secret)
 
 
 def _is_secret(name: str, value: str) -> bool:
-    return name not in _FOLDERS and len(value) >= _SHORTEST_INHERITED and not _is_path(value)
-
-
-def _is_path(value: str) -> bool:
-    """Return True for the path of a file, such as a key file: an error is hard to understand without the path."""
-    return value.startswith("/") and "\n" not in value and Path(value).exists()
+    return len(value) >= _SHORTEST_INHERITED and not names_a_place(name, value)

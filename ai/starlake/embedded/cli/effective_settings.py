@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.common.redaction import MASK, Redactor, mask_named_values, names_a_secret
+from ai.starlake.common.redaction import MASK, Redactor, mask_named_values, names_a_place, names_a_secret
 from ai.starlake.project import Application, Project
 from ai.starlake.project.dag_generation import own_variables
 from ai.starlake.project.databases.connections import duckdb_file, find_connection
@@ -103,7 +103,8 @@ class _Mask:
 
     def __init__(self, project: Project) -> None:
         options = (item for each in project.application.connections.values() for item in each.options.items())
-        named = [*project.environment.items(), *options]
+        variables = (item for item in project.environment.items() if not names_a_place(*item))
+        named = [*variables, *options]
         self._redactor = Redactor(
             value for name, value in named if names_a_secret(name) and len(value) >= _SHORTEST_SECRET
         )
