@@ -62,6 +62,16 @@ def test_everything_is_found_at_once(shop):
         ),
         (
             "load/shop/z.sl.yml",
+            "version: 1\ntable: {name: z, pattern: z, attributes: {a: int}}",
+            "attributes must be a list",
+        ),
+        (
+            "load/shop/z.sl.yml",
+            "version: 1\ntable: {name: z, pattern: z, attributes: [a]}",
+            "attributes.0 must be a mapping of keys to values",
+        ),
+        (
+            "load/shop/z.sl.yml",
             "version: 1\ntable: {name: orders, pattern: z, attributes: [{name: a, type: int}]}",
             "same name as",
         ),
@@ -98,6 +108,34 @@ def test_one_finding(shop, name, text, expected):
     assert len(messages) == 1
     assert expected in messages[0][3]
     assert messages[0][0] in (None, name.rpartition("/")[2])
+
+
+@pytest.mark.parametrize("name", ["load/shop/z.sl.yml", "load/shop/_config.sl.yml", "transform/mart/t.sql"])
+def test_a_file_that_is_not_utf_8_is_one_finding(shop, name):
+    file = shop.write(name, "")
+    file.write_bytes("version: 1 # ä".encode("latin-1"))
+    messages = found(shop)
+    assert [(where, severity) for where, _, severity, _ in messages] == [(file.name, Severity.ERROR)]
+    assert "is not UTF-8" in messages[0][3]
+
+
+def test_a_misspelled_macro_of_an_expectation_is_found_in_its_line(shop):
+    shop.write("expectations/uniqueness.j2", "{% macro unique(c) %}SELECT 0{% endmacro %}")
+    shop.write(
+        "load/shop/z.sl.yml",
+        """\
+        version: 1
+        table:
+          name: z
+          pattern: z
+          attributes: [{name: a, type: int}]
+          expectations:
+            - expect: "uniqueness.uniqe('a')"
+        """,
+    )
+    ((name, line, _, message),) = found(shop)
+    assert (name, line) == ("z.sl.yml", 7)
+    assert message == "the variable uniqe is not defined"
 
 
 def test_a_circle_of_tasks_is_a_finding(files):

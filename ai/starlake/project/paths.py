@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.project.findings import ProjectError
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 
@@ -21,6 +22,18 @@ def join(base: str, *parts: str) -> str:
     for part in parts:
         result = part if is_address(part) or part.startswith("/") else f"{result.rstrip('/')}/{part}"
     return result
+
+
+def read_metadata(file: Path) -> str:
+    """Return the content of a text file of the metadata, without a byte order mark.
+
+    Raises:
+        ProjectError: If it cannot be read, or is not UTF-8.
+    """
+    try:
+        return read_text(file)
+    except StarlakeError as error:
+        raise ProjectError.of_file(file, error) from error
 
 
 def read_text(file: Path) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.findings import Finding, ProjectError, attempt
 from ai.starlake.project.models import Table, Task
-from ai.starlake.project.paths import read_text
+from ai.starlake.project.paths import read_metadata
 from ai.starlake.project.project import Project
 from ai.starlake.project.reading.domain_files import SUFFIX
 from ai.starlake.project.reading.store import Store
@@ -35,7 +35,7 @@ def undefined_names(project: Project, items: Iterable[Table | Task]) -> list[Fin
     macros = attempt(lambda: macros_of(project.macros, project.environment).by_name, broken) or {}
     known = {*project.environment, *RUN_TIME, *macros, *environment().globals, *_of_profiles(project)}
     for file in _templates(project):
-        text = attempt(partial(read_text, file), findings)
+        text = attempt(partial(read_metadata, file), findings)
         if text is not None:
             attempt(partial(_check, project.settings.renderer, text, file, known), findings)
     if broken:

@@ -14,6 +14,14 @@ from ai.starlake.project.reading.documents import Document, KeyPath
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
+_SHAPES = {
+    "model_type": "a mapping of keys to values",
+    "dict_type": "a mapping of keys to values",
+    "tuple_type": "a list",
+    "list_type": "a list",
+}
+"""What a file must hold where pydantic names a class of Python."""
+
 
 class Origin(NamedTuple):
     """Origin of a part of a model's data: a document, and the path of that part in it."""
@@ -50,6 +58,8 @@ def _finding(problem: dict[str, Any], origins: Sequence[Origin]) -> Finding:
         message, hint = f"{name} is missing", f"add {location[-1]}"
     elif problem["type"] == "word":
         message, hint = f"{name}: {message}", nearest(str(problem["input"]), _accepted(problem))
+    elif problem["type"] in _SHAPES:
+        message, hint = f"{name} must be {_SHAPES[problem['type']]}", "correct the value"
     else:
         message, hint = f"{name}: {message[:1].lower()}{message[1:]}", "correct the value"
     document, path = _where(location, origins)

@@ -12,7 +12,7 @@ from ai.starlake.common import PermanentError
 from ai.starlake.project.checks.model_checks import check_task, errors
 from ai.starlake.project.findings import Finding, ProjectError, attempt, nearest
 from ai.starlake.project.models import Task, TransformDomain
-from ai.starlake.project.paths import read_text
+from ai.starlake.project.paths import read_metadata
 from ai.starlake.project.reading.documents import Document, KeyPath
 from ai.starlake.project.reading.domain_files import CONFIG, SUFFIX
 from ai.starlake.project.reading.invalid import Origin, build
@@ -160,7 +160,7 @@ class TaskReader:
         default, *own = (layer if isinstance(layer, dict) else {} for layer, _ in layers)
         data = _merge(own)
         if files.sql is not None:
-            data = _with_sections(data, split_sections(read_text(files.sql), files.sql))
+            data = _with_sections(data, split_sections(read_metadata(files.sql), files.sql))
         data = _merge([default, data])
         origins = [origin for _, origin in reversed(layers)]
         named = {"domain": files.folder, **data, "name": files.name, "folder": files.folder}

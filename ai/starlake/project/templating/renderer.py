@@ -186,8 +186,11 @@ def uncommented(text: str, file: Path | None) -> str:
 
 
 def lines_of(name: str, text: str) -> list[int]:
-    """Return the lines of a template, from 1, with a name: in Jinja or as ``${NAME}``, else anywhere."""
-    word = re.compile(rf"(?<![\w.]){re.escape(name)}\b")
+    """Return the lines of a template, from 1, with a name: in Jinja or as ``${NAME}``, else anywhere.
+
+    An expectation calls a macro with the name of its file before it, as in ``uniqueness.unique('id')``.
+    """
+    word = re.compile(rf"(?<![\w.]){re.escape(name)}\b|\.{re.escape(name)}\s*\(")
     reference = re.compile(rf"\$\{{\s*{re.escape(name)}\s*\}}")
     found = []
     for line, kind, value in _tokens(text):
