@@ -20,7 +20,7 @@ _SHAPES = {
     "tuple_type": "a list",
     "list_type": "a list",
 }
-"""What a file must hold where pydantic names a class of Python."""
+"""Forms of a value in a file, by the type of the error in which pydantic names a class of Python."""
 
 
 class Origin(NamedTuple):
