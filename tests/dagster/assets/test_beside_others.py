@@ -139,7 +139,10 @@ class TestTurns:
                 told.wait(120)
 
         def first() -> None:
-            job_of_all(Definitions(assets=[slow])).execute_in_process(instance=DagsterInstance.ephemeral())
+            # Left to the garbage collector, its connections would be closed in another thread, which SQLite refuses.
+            # pytest keeps the logged error, and with it the statement that ran meanwhile: its commit would fail.
+            with DagsterInstance.ephemeral() as instance:
+                job_of_all(Definitions(assets=[slow])).execute_in_process(instance=instance)
 
         short = StarlakeDuckDB(database=database.database, timeout=0.2)
         with meanwhile(first):
