@@ -193,7 +193,7 @@ def main():
             connection, _ = server.accept()
         except TimeoutError:
             if not any(thread.is_alive() for thread in serving):
-                sys.exit(0)
+                sys.exit(frames.UNUSED)
             continue
         server.settimeout(int(idle) / 1000)
         connection.settimeout(None)

@@ -8,7 +8,7 @@ import signal
 import psutil
 import pytest
 
-from ai.starlake.executor.warm.warm_frames import CHECKS_FAILED, CLIENT_GONE, OWNER_GONE, SPOILT, FrameKind
+from ai.starlake.executor.warm.warm_frames import CHECKS_FAILED, CLIENT_GONE, OWNER_GONE, SPOILT, UNUSED, FrameKind
 from tests.executor.warm.fake_starlake import compile_java
 from tests.executor.warm.warm_commands import gone
 from tests.executor.warm.warm_connection import WarmJvm
@@ -91,15 +91,16 @@ def test_a_server_ends_with_its_standard_input(start, busy):
 
 def test_a_server_without_a_command_ends_after_a_while(start):
     jvm = start(idle_timeout=0.2)
-    assert jvm.exit_code() == 0
+    assert jvm.exit_code() == UNUSED
 
 
-def test_a_server_that_nobody_finds_any_more_ends(start):
+@pytest.mark.parametrize("what", ["count", "leaves_0"])
+def test_a_server_that_nobody_finds_any_more_ends_even_if_a_thread_works_on(start, what):
     jvm = start()
     with jvm.connect() as server:
-        server.fake("count")
+        server.fake(what)
         jvm.hello_file.unlink()
-    assert jvm.exit_code() == 0
+    assert jvm.exit_code() == UNUSED
 
 
 def _begun(start, seconds):
@@ -121,7 +122,7 @@ def _begun(start, seconds):
 
 def test_a_server_that_is_busy_is_not_idle(start):
     jvm = next(jvm for seconds in (1, 4, 16, 64) if (jvm := _begun(start, seconds)))
-    assert jvm.exit_code() == 0
+    assert jvm.exit_code() == UNUSED
 
 
 _NAMES = {

@@ -123,6 +123,17 @@ def test_a_thread_of_an_earlier_command_that_ends_the_virtual_machine_fails_the_
 
 
 @pytest.mark.slow
+def test_a_thread_that_ends_the_virtual_machine_between_commands_is_told(commands, tmp_path):
+    server = commands.process()
+    assert commands.do("leaves_0") == (0, [])
+    (tmp_path / "exit").touch()
+    gone(server)
+    assert commands.process() != server
+    reason = "a thread of an earlier command ended it with exit code 0"
+    assert f"the warm server (process {server}) has ended: {reason}" in commands.report.infos
+
+
+@pytest.mark.slow
 def test_what_a_killed_virtual_machine_started_is_ended(commands, tmp_path):
     daemon = tmp_path / "daemon"
     daemon.write_text("#!/bin/sh\nsetsid sh -c 'echo $$; sleep 600' & wait\n")

@@ -203,12 +203,15 @@ def test_a_server_that_ended_between_commands_is_replaced(commands):
     assert warm.report.warnings == []
 
 
+UNUSED = "it got no command for a while, or its files are gone"
+
+
 def test_a_server_that_nobody_uses_ends(commands):
     warm = commands(idle_timeout=0.2)
     server = warm.process()
     gone(server)
     assert warm.process() != server
-    assert f"the warm server (process {server}) has ended: nobody used it for a while" in warm.report.infos
+    assert f"the warm server (process {server}) has ended: {UNUSED}" in warm.report.infos
 
 
 def test_a_silent_server_is_ended(commands):

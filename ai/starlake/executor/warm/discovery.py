@@ -22,7 +22,7 @@ from ai.starlake.executor.process.groups import kill_marked
 from ai.starlake.executor.process.interrupts import cleaning_up
 from ai.starlake.executor.process.lifetimes import began_at, this_host
 from ai.starlake.executor.process.watchdog import MARK
-from ai.starlake.executor.warm.warm_frames import CHECKS_FAILED, CLIENT_GONE, OWNER_GONE, SPOILT
+from ai.starlake.executor.warm.warm_frames import CHECKS_FAILED, CLIENT_GONE, OWNER_GONE, SPOILT, UNUSED
 
 _NAME = "starlake-warm"
 _OTHERS = 0o077
@@ -32,11 +32,12 @@ _LARGEST = 1024 * 1024
 _ABANDONED = 3600.0
 """Seconds after which an empty folder belongs to nobody."""
 _ENDINGS = {
-    0: "nobody used it for a while",
+    0: "a thread of an earlier command ended it with exit code 0",
     CHECKS_FAILED: "its checks failed",
     CLIENT_GONE: "the process that used it ended",
     OWNER_GONE: "its guard ended",
     SPOILT: "its last command left it unusable",
+    UNUSED: "it got no command for a while, or its files are gone",
 }
 
 

@@ -72,7 +72,8 @@ CHECKS_FAILED = 72
 CLIENT_GONE = 73
 OWNER_GONE = 74
 SPOILT = 75
-"""Exit codes of a server that halts by itself; 0 after its idle timeout, or without the file that tells its port."""
+UNUSED = 76
+"""Exit codes of a server that ends by itself; `UNUSED` after its idle timeout, or without the file with its port."""
 _NEVER_PASSED = frozenset({"SL_FORCE_HALT"})
 _HEADER = struct.Struct(">BI")
 _LENGTH = 4

@@ -233,9 +233,7 @@ class WarmTurn:
 def _unclear_end(end: ServerEnd | None, *, closed: bool) -> str:
     """Return the cause of an end that gives no exit code of the command: a 0 is nobody's success."""
     if end is not None and end.exit_code == 0:
-        return (
-            "a thread of an earlier command ended it with exit code 0, or it was halted (Starlake's setting forceHalt)"
-        )
+        return f"{end}, or it was halted (Starlake's setting forceHalt)"
     return str(end or ("it closed the connection" if closed else "nobody saw how: its guard ended too"))
 
 

@@ -10,7 +10,8 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 /** Runs commands of Starlake one after another by its public entry, as the docstring of warm_frames.py describes. */
 public final class StarlakeWarmServer {
-    static final int BROKEN = 1, CHECKS_FAILED = 72, CLIENT_GONE = 73, OWNER_GONE = 74, SPOILT = 75, PATIENCE = 10_000;
+    static final int BROKEN = 1, CHECKS_FAILED = 72, CLIENT_GONE = 73, OWNER_GONE = 74, SPOILT = 75, UNUSED = 76;
+    static final int PATIENCE = 10_000;
     static final PrintStream LOG = System.err;
     static final List<byte[]> ABOUT = new ArrayList<>();
 
@@ -37,7 +38,7 @@ public final class StarlakeWarmServer {
         if (!works) end(CHECKS_FAILED);
         Runtime.getRuntime().addShutdownHook(new StarlakeWarmCommand.Ending());
         long ms = Long.parseLong(new String(start.get(2), UTF_8)), pause = Math.min(500, 1 + ms / 4);
-        thread("idle", () -> { while (!idles(Files.exists(file) ? ms * 1_000_000 : 0)) Thread.sleep(pause); end(0); });
+        thread("idle", () -> { while (!idles(Files.exists(file) ? ms * 1_000_000 : 0)) Thread.sleep(pause); end(UNUSED); });
         while (true) {
             Socket socket = server.accept();
             thread("client", () -> { try (socket) { serve(socket, start.get(0)); } });
