@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import select
 import socket
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from airflow.models import Variable
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import CommsDecoder
 from airflow.sdk.execution_time.supervisor import set_supervisor_comms
+from airflow.utils.session import create_session
 
 from ai.starlake.airflow import _airflow_compat
 from tests.airflow.airflow_home import run_dag
@@ -46,6 +51,25 @@ def test_a_task_is_put_after_others_as_airflow_itself_does():
 def test_each_run_of_a_cron_expression_has_its_interval():
     timetable = _airflow_compat.cron_intervals("0 5 * * *", "Europe/Paris")
     assert (timetable.expression, str(timetable.timezone)) == ("0 5 * * *", "Europe/Paris")
+
+
+def test_runs_of_a_process_have_databases_of_their_own_of_which_one_is_migrated(monkeypatch: Any, tmp_path: Path):
+    commands: list[Sequence[str]] = []
+    run = subprocess.run
+
+    def noted(command: Sequence[str], **options: Any) -> Any:
+        commands.append(command)
+        return run(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", noted)
+    found = []
+    for key in ("one", "two"):
+        with _airflow_compat.private_database(str(tmp_path / "dags.py")), create_session() as session:
+            session.add(Variable(key=key, val="1"))
+            session.flush()
+            found.append([each.key for each in session.query(Variable)])
+    assert found == [["one"], ["two"]]
+    assert len(commands) <= 1  # an earlier test of this process may have run it
 
 
 def test_the_states_of_all_dag_runs_are_in_the_database():

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +56,21 @@ def put_after(task: BaseOperator, befores: Iterable[BaseOperator]) -> None:
         task.upstream_task_ids.add(before.task_id)
 
 
+@cache
+def _migrated_database() -> bytes:
+    """Return an empty database for this version of Airflow and its providers.
+
+    To create it takes seconds, so that runs of one process share it. It is not kept for others: it would have to be
+    discarded with each change of Airflow, of a provider with tables of its own, or of the settings.
+    """
+    with TemporaryDirectory(prefix="starlake-airflow-") as folder:
+        file = Path(folder, "airflow.db")
+        environment = {**os.environ, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{file}"}
+        command = [sys.executable, "-m", "airflow", "db", "migrate"]
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+        return file.read_bytes()
+
+
 @contextmanager
 def private_database(file: str) -> Iterator[None]:
     """Give this process a temporary database, in which `DAG.test` finds one DAG file.
@@ -77,7 +94,7 @@ def private_database(file: str) -> Iterator[None]:
         before = {name: os.environ.get(name) for name in variables}
         os.environ.update(variables)
         try:
-            subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
+            Path(folder, "airflow.db").write_bytes(_migrated_database())
             settings.configure_vars()
             settings.reconfigure_orm()
             yield
