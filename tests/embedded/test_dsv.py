@@ -165,9 +165,6 @@ def test_settings_of_the_metadata(database, tmp_path, content, metadata, expecte
     [
         ("a,b,b\n1,2,3\n", {}, "names the column 'b' .* more than once"),
         ("1,2,3\n", {}, "names no column"),
-        ("a\n1\n", {"options": {"mode": "FAILFAST"}}, "option 'mode' .* not supported"),
-        ("a\n1\n", {"options": {"skipRows": "two"}}, "skipRows .* is 'two'"),
-        ("a\n1\n", {"encoding": "klingon"}, "'klingon' is unknown"),
     ],
 )
 def test_what_cannot_be_read_is_explained(database, tmp_path, content, metadata, message):

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+
+PERMANENT_EXIT_CODE = "SL_PERMANENT_EXIT_CODE"
+"""Variable with the exit code of failures that no retry can help; without it, it is 1, as that of any failure."""
+ASKED_EXIT_CODE = 78
+"""The exit code that executors ask for: a mistake in the configuration, by the convention of ``sysexits.h``."""
+_POSSIBLE = range(2, 126)
+"""Exit codes that neither the engine nor a shell uses otherwise."""
 
 
 class StarlakeError(Exception):
@@ -88,3 +95,13 @@ def permanently() -> Iterator[None]:
     except StarlakeError as error:
         error.permanent = True
         raise
+
+
+def permanent_exit_code(environment: Mapping[str, str]) -> int | None:
+    """Return the exit code of failures that no retry can help; None if it is that of any failure.
+
+    Args:
+        environment: The environment of the command.
+    """
+    text = environment.get(PERMANENT_EXIT_CODE, "").strip()
+    return int(text) if text.isdecimal() and int(text) in _POSSIBLE else None

@@ -62,6 +62,7 @@ class JobResult:
         rejected_count: Rows rejected.
         duration: Milliseconds.
         error: The error; None if it succeeded.
+        permanent: Whether a retry cannot help against the error.
         warnings: Problems of the files that lose no row, such as probably misspelled columns.
     """
 
@@ -75,6 +76,7 @@ class JobResult:
     rejected_count: int = 0
     duration: int = 0
     error: str | None = None
+    permanent: bool = False
     warnings: tuple[str, ...] = ()
 
 

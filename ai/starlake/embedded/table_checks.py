@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
+from ai.starlake.common.errors import may_retry
 from ai.starlake.common.outcomes.table_outcomes import CheckOutcome, TableOutcome
 from ai.starlake.embedded.outcome_notes import OutcomeNotes, row_count
 from ai.starlake.embedded.warehouse import expectations
@@ -71,7 +72,8 @@ def find_item(project: Project, name: str) -> Table | Task:
         except StarlakeError as no_task:
             why = [f"{error.culprit} ({error.fix})" if error.fix else error.culprit for error in (no_table, no_task)]
             cause = f"as a table: {why[0]}; as a task: {why[1]}"
-            raise StarlakeError(f"{name} is neither a table nor a task that can be used", cause=cause) from no_task
+            kind = StarlakeError if may_retry(no_table) or may_retry(no_task) else PermanentError
+            raise kind(f"{name} is neither a table nor a task that can be used", cause=cause) from no_task
 
 
 def target_of(item: Table | Task) -> Target:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.common.lazy_frames import RUN_ID, LazySession
 from ai.starlake.embedded.areas.turns import turns
 from ai.starlake.embedded.database.connection import DEFAULT_WAIT, Database, OpeningError, open_database
@@ -170,7 +170,7 @@ class Workspace:
 
     def _open(self, connection: Connection, user: str, *, writing: bool = True) -> DuckDBWarehouse:
         if not connection.is_duckdb:
-            raise StarlakeError(
+            raise PermanentError(
                 f"{user} uses the connection {connection.name!r}, which is not a DuckDB database",
                 cause=f"its type is {connection.type}; the embedded engine writes to DuckDB only",
                 fix="name a connection with a jdbc:duckdb: url, or set SL_DUCKDB_MODE=true to use datasets/duckdb.db",
@@ -185,7 +185,9 @@ class Workspace:
         except OpeningError as error:
             message = ": ".join(part for part in (error.culprit, error.cause) if part)
             settings = self.project.settings
-            raise connection_error(settings, connection, error.option, message, error.fix or "") from error
+            failed = connection_error(settings, connection, error.option, message, error.fix or "")
+            failed.permanent = error.permanent
+            raise failed from error
         warehouse = DuckDBWarehouse(database)
         self._warehouses[plan.file] = (connection, plan, warehouse)
         return warehouse
@@ -206,7 +208,7 @@ class Workspace:
         try:
             return float(text) if text else DEFAULT_WAIT
         except ValueError:
-            raise StarlakeError(
+            raise PermanentError(
                 f"SL_DUCKDB_LOCK_TIMEOUT is {text!r}", fix="set it to a number of seconds, such as 60"
             ) from None
 

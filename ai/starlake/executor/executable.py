@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ai.starlake.common.errors import ASKED_EXIT_CODE, PERMANENT_EXIT_CODE
 from ai.starlake.common.lazy_frames import RUN_ID
 from ai.starlake.executor.protocol import ExecutableNotFoundError, Execution
 
@@ -38,7 +39,12 @@ def engine_variables(lock_timeout: float, execution: Execution) -> dict[str, str
         lock_timeout: Seconds that it waits for a DuckDB file.
         execution: The attempt; the engine labels remote resources with its run.
     """
-    return {"SL_DUCKDB_LOCK_TIMEOUT": f"{lock_timeout:g}", "SL_INGESTING_FILES": "fail", RUN_ID: execution.root}
+    return {
+        "SL_DUCKDB_LOCK_TIMEOUT": f"{lock_timeout:g}",
+        "SL_INGESTING_FILES": "fail",
+        PERMANENT_EXIT_CODE: str(ASKED_EXIT_CODE),
+        RUN_ID: execution.root,
+    }
 
 
 def find_executable(executable: str | Sequence[str], search_path: str | None) -> list[str]:

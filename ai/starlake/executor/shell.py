@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.errors import permanent_exit_code
 from ai.starlake.common.outcomes.outcome_data import masked_outcomes
 from ai.starlake.executor.checks_alone import outcomes_of_check
 from ai.starlake.executor.compute_limits import engine_sizes, for_engine, launcher_sizes, too_small
@@ -328,7 +329,9 @@ class _Process:
         if exit_code in _NOT_RUN:
             return self._not_run(exit_code, tail)
         by_hand = f"read the command's whole output, or run it by hand in {self.folder}"
-        return CommandFailedError(str(self), exit_code, tail, fix=hint(exit_code, tail) or by_hand, tables=tables)
+        fix = hint(exit_code, tail) or by_hand
+        asked = permanent_exit_code(self.prepared.environment) if self.is_embedded_engine else None
+        return CommandFailedError(str(self), exit_code, tail, fix=fix, tables=tables, permanent=exit_code == asked)
 
     def _not_run(self, exit_code: int, tail: Sequence[str]) -> ExecutableNotFoundError:
         cause = (

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
 from ai.starlake.common.outcomes.table_outcomes import TableOutcome
 from ai.starlake.common.storage import Files
 from ai.starlake.project.databases.connections import duckdb_file, find_connection
@@ -143,7 +143,7 @@ class FileFacts:
             StarlakeError: If there is no such area, or the project cannot be read.
         """
         if name not in AREAS:
-            raise StarlakeError(f"there is no area {name}", fix=f"use one of {', '.join(AREAS)}")
+            raise PermanentError(f"there is no area {name}", fix=f"use one of {', '.join(AREAS)}")
         return self._settings.areas.address(name, self._domain_name(domain))
 
     def recorded_outcomes(self, names: Sequence[str], *, verb: str, job_id: str | None) -> tuple[TableOutcome, ...]:

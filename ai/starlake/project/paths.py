@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
 from ai.starlake.project.findings import ProjectError
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -45,6 +45,6 @@ def read_text(file: Path) -> str:
     try:
         return file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise StarlakeError(f"{file} is not UTF-8", cause=str(error), fix="save the file as UTF-8") from error
+        raise PermanentError(f"{file} is not UTF-8", cause=str(error), fix="save the file as UTF-8") from error
     except OSError as error:
         raise StarlakeError(f"{file} cannot be read", cause=error.strerror or str(error)) from error

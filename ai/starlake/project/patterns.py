@@ -11,7 +11,7 @@ import re
 import warnings
 from functools import lru_cache
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 
 _CLASSES = {
     "Lower": "a-z",
@@ -72,7 +72,7 @@ def java_pattern(pattern: str) -> re.Pattern[str]:
             warnings.simplefilter("error", FutureWarning)  # Python's warning about unions and intersections of classes
             return re.compile(_Translation(pattern).text, 0 if re.search(r"\\[pP]", pattern) else re.ASCII)
     except (re.error, FutureWarning, RecursionError, OverflowError, ValueError) as error:
-        raise StarlakeError(
+        raise PermanentError(
             f"{pattern!r} is not a regular expression that can be used",
             cause=str(error),
             fix="write a Java regular expression that the whole text must match; a dot that means a dot is written \\.",

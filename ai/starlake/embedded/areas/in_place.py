@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
 from ai.starlake.embedded.areas.journal import Journal
 from ai.starlake.embedded.selection import Selection
 from ai.starlake.project import Domain, Project, Table
@@ -59,7 +59,7 @@ def standing_files(project: Project, selection: Selection, files: Sequence[str])
     """
     domains: tuple[Domain, ...] = selection.domains(project) if len(selection.tables) == 1 else ()
     if not files or len(domains) != 1 or len(domains[0].tables) != 1:
-        raise StarlakeError(
+        raise PermanentError(
             "--inPlace needs files and the table that they are for", fix="add --domains, --tables and --files"
         )
     paths = tuple(Path(name.removeprefix("file:")).absolute() for name in files)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
 from ai.starlake.embedded.areas.archives import Archive, Budget, Member, contents, is_archive, opened
 from ai.starlake.embedded.areas.area_files import BrokenFile, free_path, is_short, listed
 from ai.starlake.embedded.areas.delivery import Delivered, Delivery, one_at_a_time, recover
@@ -326,7 +326,7 @@ def preload(
     """
     name = strategy.lower()
     if name not in STRATEGIES:
-        raise StarlakeError(
+        raise PermanentError(
             f"the pre-load strategy {strategy!r} does not exist", fix=f"use one of {', '.join(STRATEGIES)}"
         )
     if name == "none":

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.embedded.checking.java_dates import DateFormat, as_written, date_formats, wall_clock
 from ai.starlake.embedded.checking.java_regexes import full_match
 from ai.starlake.embedded.database.quoting import literal
@@ -141,7 +141,7 @@ def _other(kind: TypeDefinition, column: str) -> TextCheck:
 def _boolean(kind: TypeDefinition, _column: str) -> TextCheck:
     true_pattern, separator, false_pattern = kind.pattern.partition("<-TF->")
     if not separator:
-        raise StarlakeError(
+        raise PermanentError(
             f"the pattern of the boolean type {kind.name!r} does not define a pattern for false"
             + (f" ({kind.file})" if kind.file else ""),
             cause=f"it is {kind.pattern!r}",

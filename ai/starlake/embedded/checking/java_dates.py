@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.embedded.database.quoting import literal
 
 _HOURS = r"[+-](?:0\d|1[0-8])"
@@ -197,7 +197,7 @@ def _letters(letters: str, pattern: str) -> tuple[str, str]:
     try:
         return _LETTERS[letters]
     except KeyError:
-        raise StarlakeError(
+        raise PermanentError(
             f"the date pattern {pattern!r} cannot be read",
             cause=f"its letters {letters!r} have no counterpart in DuckDB",
             fix="use the letters y, M, d, H, h, m, s, S, a, E, D, X, x, Z, V, or the name of one of Java's ISO formats",

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.embedded.checking.python_functions import SHA512
 from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.project import Attribute
@@ -77,7 +77,7 @@ def algorithm(attribute: Attribute) -> Algorithm | None:
         return Algorithm(name, lambda text: f"coalesce({_INITIALS.format(text)}, '')")
     if name == "APPROXLONG20":
         return Algorithm(name, _APPROX.format, numeric=True)
-    raise StarlakeError(
+    raise PermanentError(
         f"the attribute {attribute.name!r} has the unknown privacy {attribute.privacy!r}",
         fix="use NONE, HIDE, MD5, SHA1, SHA256, SHA512, INITIALS, APPROXLONG20, or SQL: and an expression",
     )

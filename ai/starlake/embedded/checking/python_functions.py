@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.project import java_pattern
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _register(database: Database, name: str, function: _Function) -> None:
     try:
         database.value(f"SELECT {name}({', '.join(repr('a') for _ in function.parameters)})")
     except duckdb.InvalidInputException as error:
-        raise StarlakeError(
+        raise PermanentError(
             f"{function.purpose} cannot be computed",
             cause=str(error),
             fix="install numpy or a newer duckdb",

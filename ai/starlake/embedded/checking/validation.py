@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.embedded.checking.datatypes import text_check
 from ai.starlake.embedded.checking.native_checks import native_check, unvalidated
 from ai.starlake.embedded.checking.nested import (
@@ -152,7 +152,7 @@ class Validator:
         try:
             return self._types[attribute.type]
         except KeyError:
-            raise StarlakeError(
+            raise PermanentError(
                 f"the attribute {attribute.name!r} of {self._table.full_name} has the unknown type {attribute.type!r}"
                 + (f" ({self._table.file})" if self._table.file else ""),
                 fix=f"use one of {', '.join(sorted(self._types))}, or define the type under metadata/types",

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
 from ai.starlake.embedded.cli.output_file import write
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def template_files(template: str = DEFAULT) -> dict[str, str]:
         StarlakeError: If there is no such template.
     """
     if template not in templates():
-        raise StarlakeError(f"there is no template {template}", fix=f"use one of {', '.join(templates())}")
+        raise PermanentError(f"there is no template {template}", fix=f"use one of {', '.join(templates())}")
     return {str(name): source.read_text(encoding="utf-8") for name, source in files_below(_folder() / template)}
 
 

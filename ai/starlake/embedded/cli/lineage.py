@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.project import Graph, Project, Table, Task
 from ai.starlake.project.dag_generation import dependencies_json
 from ai.starlake.project.lineage.hash_order import hash_order
@@ -143,7 +143,7 @@ def check_kinds(kinds: Sequence[str]) -> None:
     """
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
-        raise StarlakeError(f"--objects names {', '.join(unknown)}", fix="use task, table or task,table")
+        raise PermanentError(f"--objects names {', '.join(unknown)}", fix="use task, table or task,table")
 
 
 def _kind(item: _Item) -> str:

@@ -1,7 +1,8 @@
 """The command line: Starlake's verbs, options, exit codes and markers on standard output.
 
-Exit codes are 0 and 1 only. Standard output contains Starlake's output and the results; everything else goes to
-standard error. A user never sees a Python traceback unless ``SL_LOG_LEVEL`` is ``debug``.
+Exit codes are 0 and 1 only, unless ``SL_PERMANENT_EXIT_CODE`` asks for one more. Standard output contains Starlake's
+output and the results; everything else goes to standard error. A user never sees a Python traceback unless
+``SL_LOG_LEVEL`` is ``debug``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
+from ai.starlake.common.errors import may_retry, permanent_exit_code
 from ai.starlake.common.outcomes.outcome_data import OUTCOME_FILE, outcomes_text
 from ai.starlake.common.storage import Files
 from ai.starlake.embedded.cli.session import Session, VerbOutcome
@@ -83,7 +85,7 @@ def _show(context: click.Context, /, outcome: VerbOutcome | None, **_: object) -
     if outcome.text:
         click.echo(outcome.text)
     if outcome.error is not None:
-        raise StarlakeError(outcome.error)
+        raise (PermanentError if outcome.permanent else StarlakeError)(outcome.error)
     return outcome
 
 
@@ -123,7 +125,7 @@ class _TerminatedError(BaseException):
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command and exit with 0 or 1, or by SIGTERM after the files of a load are back in the stage area.
+    """Run the command and exit with its exit code, or by SIGTERM after the files of a load are back in the stage area.
 
     Args:
         arguments: The arguments; those of the process by default.
@@ -143,7 +145,7 @@ def _terminate(_number: int, _frame: object) -> None:
 
 
 def run(arguments: list[str], interruption: Interruption | None = None) -> int:
-    """Run the command and return its exit code, 0 or 1.
+    """Run the command and return its exit code: 0, 1, or the one that `PERMANENT_EXIT_CODE` asks for.
 
     Args:
         arguments: The arguments.
@@ -167,14 +169,18 @@ def _exit_code(arguments: list[str], call: _CommandCall, *, debug: bool) -> int:
         outcome = _outcome(arguments, call)
     except click.ClickException as error:
         error.show()
-        return 1
+        return _permanent()
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return 1
     except Exception as error:  # noqa: BLE001  a user gets one message, not a traceback
         _complain(error, arguments, debug=debug)
-        return 1
+        return 1 if may_retry(error) else _permanent()
     return outcome.exit_code if isinstance(outcome, VerbOutcome) else int(bool(outcome))
+
+
+def _permanent() -> int:
+    return permanent_exit_code(os.environ) or 1
 
 
 def _outcome(arguments: list[str], call: _CommandCall) -> object:

@@ -116,7 +116,8 @@ def load_outcome(session: Session, result: LoadResult) -> VerbOutcome:
 
     if result.failures:
         failed = (f"{job.domain}.{job.table} ({', '.join(job.files)}): {job.error}" for job in result.failures)
-        return VerbOutcome(load=result, error="\n".join(failed))
+        permanent = all(job.permanent for job in result.failures)
+        return VerbOutcome(load=result, error="\n".join(failed), permanent=permanent)
     return VerbOutcome(counters_text(result) if "SL_API" in session.environment else "", load=result)
 
 

@@ -153,6 +153,7 @@ class Session:
             options: The values of ``--options``.
         """
         require_package("duckdb", "the check of SQL", "embedded")
+        from ai.starlake.embedded.intake.load_settings import settings_findings
         from ai.starlake.embedded.transform.sql_checks import sql_findings
         from ai.starlake.embedded.warehouse.duckdb.stored_columns import stored_findings
         from ai.starlake.project.checks.project_checks import validate
@@ -163,6 +164,7 @@ class Session:
             project = self.project(options)
         except StarlakeError:
             return findings
+        findings += settings_findings(project)
         findings += sql_findings(project, names=usable)
         findings += stored_findings(project) if usable else []
         return sorted(set(findings), key=lambda each: (str(each.file or ""), each.line, each.severity, each.message))

@@ -47,10 +47,14 @@ class OpeningError(StarlakeError):
         culprit: The problem.
         cause: The cause.
         fix: The fix.
+        permanent: Whether a retry cannot help: a file or a server may be back for one.
     """
 
-    def __init__(self, option: str, culprit: str, *, cause: str | None = None, fix: str | None = None) -> None:
+    def __init__(
+        self, option: str, culprit: str, *, cause: str | None = None, fix: str | None = None, permanent: bool = False
+    ) -> None:
         self.option = option
+        self.permanent = permanent
         super().__init__(culprit, cause=cause, fix=fix)
 
 
@@ -211,7 +215,12 @@ def _opened(plan: Plan | None) -> DuckDBPyConnection:
     except duckdb.Error as error:
         if _is_held(error):
             raise
-        raise OpeningError("options", f"cannot open the DuckDB database {name}", cause=_first_line(error)) from error
+        raise OpeningError(
+            "options",
+            f"cannot open the DuckDB database {name}",
+            cause=_first_line(error),
+            permanent=isinstance(error, duckdb.ProgrammingError),
+        ) from error
     try:
         for statement in plan.statements if plan else ():
             _run_before(connection, statement)
@@ -233,7 +242,13 @@ def _run_before(connection: DuckDBPyConnection, statement: str) -> None:
         words = " ".join(statement.split()[:2])
         cause = mask_named_values(_first_line(error))
         extension = _EXTENSION.search(str(error))
-        raise OpeningError("preActions", f"preActions: {words} failed", cause=cause, fix=_fix(extension)) from None
+        raise OpeningError(
+            "preActions",
+            f"preActions: {words} failed",
+            cause=cause,
+            fix=_fix(extension),
+            permanent=isinstance(error, duckdb.ProgrammingError),
+        ) from None
 
 
 def _fix(extension: re.Match[str] | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.embedded.database.quoting import literal
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def set_sizes(connection: DuckDBPyConnection, sizes: Mapping[str, str]) -> None:
         try:
             connection.execute(f"SET {_SETTINGS[name]} = {text}")
         except duckdb.Error as error:
-            raise StarlakeError(
+            raise PermanentError(
                 f"{name} is {value!r}, which DuckDB does not accept",
                 cause=str(error).splitlines()[0],
                 fix="write a number of threads, or a size such as 2GB",

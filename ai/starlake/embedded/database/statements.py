@@ -89,7 +89,9 @@ class Statement:
             yield
         except duckdb.Error as error:
             message, line = self.located(str(error), within)
-            raise SqlError(self, message, line) from error
+            failed = SqlError(self, message, line)
+            failed.permanent = isinstance(error, duckdb.ParserException)
+            raise failed from error
 
     def located(self, error: str, within: str | None = None) -> tuple[str, int | None]:
         """Return DuckDB's message without its copy of the statement, and the line of the statement that it refers to.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.embedded.areas.area_files import uri
 from ai.starlake.embedded.checking import privacy
 from ai.starlake.embedded.checking.python_functions import teach
@@ -105,11 +105,11 @@ class AcceptedRows(ABC):
         texts = {column.name.lower() for column in self.validator.columns if column.type == "VARCHAR"}
         try:
             return translated(text, FILE_COLUMN, texts)
-        except StarlakeError as error:
+        except PermanentError as error:
             file, line = origin(self.table, text)
             named = [column.attribute.name for column in self.validator.columns if column.attribute.script == text]
             subject = f"the script of the attribute {named[0]}" if named else "the filter"
-            raise StarlakeError(
+            raise PermanentError(
                 f"{file}:{line}: {subject}: {error.culprit}", cause=error.cause, fix=error.fix
             ) from error
 

@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ai.starlake.common import StarlakeError, expressions, zone_of
+from ai.starlake.common import PermanentError, StarlakeError, expressions, zone_of
 from ai.starlake.common.expressions import Evaluate, Rule
 from ai.starlake.project import Table, WriteStrategy
 
@@ -57,13 +57,7 @@ def chosen_strategy(table: Table, files: tuple[Path, ...], zone: str) -> WriteSt
             cause=f"holding: {', '.join(holding) or 'none'}; exactly one must",
             fix="make the conditions under writeStrategy.types exclude each other and cover every file",
         )
-    chosen = strategy.model_copy(update={"type": holding[0], "types": {}})
-    if not chosen.kind.is_adaptive:
-        raise StarlakeError(
-            f"{chosen.kind.name} cannot be a part of the adaptive write strategy of {table.full_name}",
-            fix="use it alone",
-        )
-    return chosen
+    return strategy.model_copy(update={"type": holding[0], "types": {}})
 
 
 def runs(table: Table, files: Sequence[Path], zone: str) -> Iterator[tuple[Path, ...]]:
@@ -126,7 +120,7 @@ def evaluate(condition: str, facts: Mapping[str, Any], label: str) -> bool:
     python = re.sub(r"!(?!=)", " not ", condition.replace("&&", " and ").replace("||", " or "))
     rules: dict[type[ast.expr], Rule] = {
         ast.Constant: lambda node, _: node.value,
-        ast.Name: lambda node, _: facts[node.id],
+        ast.Name: lambda node, _: _fact(node, facts),
         ast.BoolOp: _boolean,
         ast.UnaryOp: _unary,
         ast.BinOp: lambda node, value: _ARITHMETIC[type(node.op)](value(node.left), value(node.right)),
@@ -137,12 +131,20 @@ def evaluate(condition: str, facts: Mapping[str, Any], label: str) -> bool:
     try:
         return bool(expressions.evaluate(python, rules))
     except (ValueError, TypeError, LookupError, AttributeError) as error:
-        raise StarlakeError(
+        # any other error may come from the name of the file
+        kind = PermanentError if isinstance(error, expressions.ExpressionError) else StarlakeError
+        raise kind(
             f"the condition {condition!r} of the adaptive write strategy of {label} cannot be evaluated",
             cause=str(error),
             fix=f"use comparisons, &&, ||, !, group(n), the methods {', '.join(_METHODS)} and the names "
             f"{', '.join(sorted(facts))}",
         ) from error
+
+
+def _fact(node: Any, facts: Mapping[str, Any]) -> Any:
+    if node.id not in facts:
+        raise expressions.ExpressionError(f"the name {node.id} is not known")
+    return facts[node.id]
 
 
 def _boolean(node: Any, value: Evaluate) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.errors import may_retry
 from ai.starlake.common.rejects import RejectLimit
 from ai.starlake.embedded.areas.area_files import uri
 from ai.starlake.embedded.areas.in_place import Standing
@@ -22,11 +23,12 @@ from ai.starlake.embedded.intake.accepted import AcceptedRows, require_expressio
 from ai.starlake.embedded.intake.adaptive import chosen_strategy
 from ai.starlake.embedded.intake.direct import DirectRows
 from ai.starlake.embedded.intake.incoming import STAGED_TABLE, StagedRows, empty_rows, staged
+from ai.starlake.embedded.intake.load_settings import require_settings
 from ai.starlake.embedded.outcome_notes import DONE_BEFORE, OutcomeNotes, ingestion_outcome, row_count
 from ai.starlake.embedded.results import JobResult
 from ai.starlake.embedded.warehouse.audit import NOT_COUNTED, Entry, Reject
 from ai.starlake.embedded.warehouse.duckdb.tables import canonical
-from ai.starlake.embedded.warehouse.merge import named, require
+from ai.starlake.embedded.warehouse.merge import named
 from ai.starlake.embedded.warehouse.once import Once, is_repeatable
 from ai.starlake.embedded.warehouse.warehouse import Target
 from ai.starlake.embedded.warehouse.write import Change, MergedRows, Rows, TableWrite, record_failure
@@ -137,10 +139,15 @@ class Ingestion:
             The result; a failure is a result with an error, so that the other files of a load are loaded.
         """
         warehouse = self._workspace.warehouse_of(self._table)
-        journal = self._begin(warehouse)
-        if self._notes:
-            self._notes.reading(journal.files)
-        job = self._run(warehouse, journal)
+        try:
+            require_settings(self._project, self._table)
+        except StarlakeError as error:
+            job = self._failed(error, self._standing(warehouse))
+        else:
+            journal = self._begin(warehouse)
+            if self._notes:
+                self._notes.reading(journal.files)
+            job = self._run(warehouse, journal)
         if self._notes:
             outcome = ingestion_outcome(self._notes, job)
             rows = row_count(warehouse, self._target) if job.error is None else None
@@ -179,17 +186,18 @@ class Ingestion:
 
     def _begin(self, warehouse: Warehouse) -> Journal:
         if self._in_place:
-            return Standing.of(warehouse, self._table.full_name, self._files)
+            return self._standing(warehouse)
         areas, domain = self._project.areas, self._table.domain
         archive = areas.archive(domain) if self._project.application.archive else None
         ingesting, name = areas.ingesting(domain), self._table.full_name
         return Journal.begin(warehouse, name, self._files, ingesting, archive, replayed=self._replayed)
 
+    def _standing(self, warehouse: Warehouse) -> Journal:
+        """Return the journal of files that stay where they are."""
+        return Standing.of(warehouse, self._table.full_name, self._files)
+
     def _load(self, warehouse: Warehouse, journal: Journal) -> Counts:
-        strategy = chosen_strategy(self._table, journal.files, self._project.application.timezone)
-        own = self._project.write_strategy_templates
-        require(strategy, own, self._table.metadata.sink.partition, self._table.full_name)
-        strategy = named(strategy, self._table)
+        strategy = named(chosen_strategy(self._table, journal.files, self._project.application.timezone), self._table)
         validator = Validator(
             self._table,
             self._project.types,
@@ -433,7 +441,8 @@ class Ingestion:
         if not isinstance(error, RejectedRowsError):  # it is recorded already
             entry = self._entry(journal.files, counts=(0, 0, 0), success=False, message=message)
             record_failure(self._workspace.audit, entry, error)
-        return self._result(journal, getattr(error, "counts", Counts(0, 0, 0)), error=message)
+        counts = getattr(error, "counts", Counts(0, 0, 0))
+        return replace(self._result(journal, counts, error=message), permanent=not may_retry(error))
 
     def _entry(
         self,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
 from ai.starlake.common.outcomes.table_outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.embedded.areas.area_files import copy, free_path, listed, waiting
 from ai.starlake.embedded.areas.delivery import keep
@@ -129,7 +129,7 @@ def _bring(workspace: Workspace, domains: Sequence[Domain], files: Sequence[str]
     if not files:
         return
     if len(domains) != 1:
-        raise StarlakeError("--files needs exactly one domain", fix="name it with --domains")
+        raise PermanentError("--files needs exactly one domain", fix="name it with --domains")
     for name in files:
         source = Path(name.removeprefix("file:"))
         if not source.is_file():

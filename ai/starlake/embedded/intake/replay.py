@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
 from ai.starlake.common.outcomes.reject_reasons import reject_reasons
 from ai.starlake.common.outcomes.table_outcomes import LoadedFile, StarlakeCounts, TableOutcome
 from ai.starlake.embedded.areas.area_files import waiting
@@ -92,7 +92,7 @@ def replay_strategy(table: Table) -> WriteStrategy:
     """
     strategy = table.metadata.write_strategy
     if strategy.types or strategy.kind.is_own:
-        raise StarlakeError(
+        raise PermanentError(
             f"the rejected rows of {table.full_name} cannot be replayed",
             cause=f"its write strategy is {'adaptive' if strategy.types else strategy.effective_type}, and what that "
             "does to the accepted rows is not known",
@@ -125,7 +125,7 @@ def _is_superseded(workspace: Workspace, table: Table, file: Path) -> bool:
     """
     audit = workspace.audit
     if not audit.active:
-        raise StarlakeError(
+        raise PermanentError(
             f"{file} cannot be replayed",
             cause=f"{table.full_name} is overwritten by each load, and without an audit later ones are unknown",
             fix="set audit.active to true in the application",

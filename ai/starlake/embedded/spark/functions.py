@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.embedded.checking.python_functions import CONV, CRC32, SHA512, SOUNDEX
 from ai.starlake.embedded.spark.lambdas import json_text, map_of_text
 
@@ -138,7 +138,7 @@ def as_duckdb(node: exp.Expr) -> str | None:
     if isinstance(node, exp.Anonymous):
         name, arguments = node.name.lower(), [one.sql(dialect="duckdb") for one in node.expressions]
         if name in _OTHER_VALUES:
-            raise StarlakeError(
+            raise PermanentError(
                 f"the function {name} cannot be used in scripts and filters",
                 cause="DuckDB's function of this name has other values than Spark's",
                 fix="use md5 or sha2, which are the same everywhere",
@@ -202,7 +202,8 @@ def _date_trunc(node: exp.Expr) -> str | None:
 def _sha2(node: exp.Expr) -> str | None:
     length = _sql(node, "length")
     if length in ("224", "384"):
-        raise StarlakeError(f"sha2 with {length} bits cannot be used in scripts and filters", fix="use 256 or 512 bits")
+        text = f"sha2 with {length} bits cannot be used in scripts and filters"
+        raise PermanentError(text, fix="use 256 or 512 bits")
     return f"{SHA512}({_sql(node)})" if length == "512" else None
 
 
@@ -298,7 +299,7 @@ def _overlap(one: str, other: str) -> str:
 
 def _unsupported(name: str, fix: str) -> Callable[[exp.Expr], str]:
     def refuse(_node: exp.Expr) -> str:
-        raise StarlakeError(f"the function {name} cannot be used in scripts and filters", fix=fix)
+        raise PermanentError(f"the function {name} cannot be used in scripts and filters", fix=fix)
 
     return refuse
 

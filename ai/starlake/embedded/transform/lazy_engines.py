@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.common.lazy_frames import LazyEngine, LazySession
 from ai.starlake.common.plug_ins import LAZY_ENGINES, load, plug_ins
 
@@ -27,7 +27,7 @@ class LazyEngines:
         if name not in self._made:
             offered = plug_ins(LAZY_ENGINES)
             if name not in offered:
-                raise StarlakeError(f"there is no engine {name!r}", fix=f"use {', '.join(offered)}")
+                raise PermanentError(f"there is no engine {name!r}", fix=f"use {', '.join(offered)}")
             self._made[name] = load(offered[name], f"engine: {name}")(self._session)
         return self._made[name]
 

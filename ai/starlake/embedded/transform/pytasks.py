@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
 from ai.starlake.common.lazy_frames import LazyQuery
 from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.embedded.scratch import scratch_folder
@@ -90,9 +90,10 @@ def _function(task: Task, file: Path) -> Callable[..., Any]:
     try:
         function: Callable[..., Any] | None = runpy.run_path(str(file)).get(_FUNCTION)
     except Exception as error:
-        raise StarlakeError(f"the Python task {task.full_name} cannot be read ({file})", cause=_told(error)) from error
+        kind = PermanentError if isinstance(error, SyntaxError) else StarlakeError
+        raise kind(f"the Python task {task.full_name} cannot be read ({file})", cause=_told(error)) from error
     if not callable(function):
-        raise StarlakeError(
+        raise PermanentError(
             f"the Python task {task.full_name} has no function {_FUNCTION} ({file})",
             fix="define task(connection, variables) that returns a DuckDB relation or a data frame",
         )

@@ -8,7 +8,7 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.database.connection import Database
@@ -28,7 +28,7 @@ def rows_as_text(database: Database, query: str, style: str) -> str:
         StarlakeError: If the style is unknown.
     """
     if style not in FORMATS:
-        raise StarlakeError(f"rows cannot be shown as {style!r}", fix=f"use one of {', '.join(FORMATS)}")
+        raise PermanentError(f"rows cannot be shown as {style!r}", fix=f"use one of {', '.join(FORMATS)}")
     result = database.execute(query)
     names = [column[0] for column in result.description or ()]
     rows = [[_text(value) for value in row] for row in result.fetchall()]

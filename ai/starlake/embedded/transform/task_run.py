@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.embedded.checking.nested import plain_type
 from ai.starlake.embedded.database.statements import SqlError, Statement, statements_of
 from ai.starlake.embedded.outcome_notes import DONE_BEFORE, OutcomeNotes, row_count
@@ -284,14 +284,14 @@ class TaskRun:
     def _statement(self) -> Statement:
         """Return the main statement with qualified names."""
         if not self._task.sql:
-            raise StarlakeError(
+            raise PermanentError(
                 f"the task {self._task.full_name} has no SQL",
                 fix=f"write its SELECT into {self._task.name}.sql beside its YAML",
             )
         statements = statements_of(self._project, self._task, self._task.sql)
         if len(statements) != 1:
             place = statements[1].place() if statements else self._task.sql_file or self._task.file
-            raise StarlakeError(
+            raise PermanentError(
                 f"the task {self._task.full_name} has {len(statements)} main statements ({place})",
                 fix="write one SELECT; statements before and after it go below --SL_PRESQL and --SL_POSTSQL",
             )

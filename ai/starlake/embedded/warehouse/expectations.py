@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
 from ai.starlake.common.outcomes.table_outcomes import CheckOutcome
 from ai.starlake.embedded.database.statements import SqlError, Statement, origin
 from ai.starlake.embedded.warehouse.audit import AuditLog, Entry
@@ -221,7 +221,7 @@ def question_sql(
     label = f"the expectation {expectation.expect} of {target.label}"
     sql = project.render(f"{{{{ {expectation.call} }}}}", macros=True, label=label, file=file, planned=planned).strip()
     if not sql:
-        raise StarlakeError(
+        raise PermanentError(
             f"the expectation {expectation.expect} of {target.label} gives no SQL",
             cause="no macro of that name is defined",
             fix="define it in a .j2 file under metadata/expectations",

@@ -117,6 +117,10 @@ def check_strategy(
         if name not in strategies:
             hint = nearest(name, strategies) or "add a template of this name under metadata/write-strategies"
             yield document.finding((*here, "type"), f"the write strategy {name} does not exist", hint)
+    for kind in strategy.kinds:
+        if strategy.types and not kind.is_adaptive:
+            message = f"{kind.name} cannot be a part of an adaptive write strategy"
+            yield document.finding((*here, "types"), message, "use it alone")
     lacking: dict[str, set[str]] = {}
     for kind in strategy.kinds:
         for need in kind.lacking(strategy.key, strategy.timestamp, sink.partition):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.common.extras import require_package
 from ai.starlake.project.models import Attribute, PrimitiveType, TypeDefinition
 
@@ -56,7 +56,7 @@ def column_type(kind: TypeDefinition, *, declared: bool) -> str:
     if not ddl or not declared:
         return _COLUMNS.get(kind.primitive_type, "VARCHAR")
     if not _DDL_TYPE.fullmatch(ddl):
-        raise StarlakeError(
+        raise PermanentError(
             f"the type {kind.name!r} maps to {ddl!r} on DuckDB" + (f" ({kind.file})" if kind.file else ""),
             cause="it is not the name of a column type",
             fix="write a type of DuckDB under ddlMapping.duckdb, such as VARCHAR, BIGINT or DECIMAL(18,2)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.project.lineage.dependency_nodes import Node, task_node
 from ai.starlake.project.lineage.sql_names import TargetNames
 from ai.starlake.project.lineage.sql_references import Reference, table_references
@@ -129,7 +129,7 @@ class Graph:
             if name in path:
                 names = [each.full_name for each, _ in path.values()]
                 circle = [*names[list(path).index(name) :], parent.full_name]
-                raise StarlakeError(
+                raise PermanentError(
                     f"the tasks {' -> '.join(circle)} depend on each other in a circle",
                     fix="let one of them read something else, or set parseSQL: false on it",
                 )

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.project.models import Table, Task
 
 _SYSTEM = re.compile(r"(?i)^(sl_|duckdb_|pragma_|sqlite_|pg_|zztmp_)")
@@ -61,7 +61,7 @@ class TargetNames:
         candidates = [item for item in named if isinstance(item, Task)] or named
         if len(candidates) > 1:
             names = ", ".join(sorted(candidate.full_name for candidate in candidates))
-            raise StarlakeError(
+            raise PermanentError(
                 f"{name} in the task {task.full_name} may be any of {names}",
                 fix="write it with its domain",
             )

@@ -13,8 +13,8 @@ from ai.starlake.project.databases.connections import find_connection
 from ai.starlake.project.findings import Finding, ProjectError, attempt, nearest
 from ai.starlake.project.landing import FileRule, FileRules, Landing, landing_folder
 from ai.starlake.project.models import Domain, Loader, Table
-from ai.starlake.project.reading.documents import Document
-from ai.starlake.project.reading.invalid import Origin, build
+from ai.starlake.project.reading.documents import Document, KeyPath
+from ai.starlake.project.reading.invalid import Origin, build, finding_of
 from ai.starlake.project.reading.store import FileContent
 from ai.starlake.project.reading.type_files import type_files
 from ai.starlake.project.settings import Settings
@@ -219,6 +219,21 @@ class DomainReader:
                 raise ProjectError(wrong)
             self._tables[file] = table
         return self._tables[file]
+
+    def finding(self, table: Table, path: KeyPath, message: str, hint: str) -> Finding:
+        """Return a finding about a setting of a table, in the file that has it: that of the table or of its domain.
+
+        Args:
+            table: The table.
+            path: The keys of the setting below ``table``.
+            message: The problem.
+            hint: The fix.
+        """
+        if table.file is None:
+            return Finding(None, 0, message, hint)
+        content = self._settings.store.read(table.file, "table")
+        config = self._config_origins(self.find_folder(table.domain))
+        return finding_of([Origin(content.document, ("table",)), *config], path, message, hint)
 
     def build_table(self, folder: str, file: Path) -> tuple[Table, Document]:
         """Return the table of a file, not yet checked against the rest of the project."""

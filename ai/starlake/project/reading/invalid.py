@@ -62,8 +62,20 @@ def _finding(problem: dict[str, Any], origins: Sequence[Origin]) -> Finding:
         message, hint = f"{name} must be {_SHAPES[problem['type']]}", "correct the value"
     else:
         message, hint = f"{name}: {message[:1].lower()}{message[1:]}", "correct the value"
+    return finding_of(origins, location, message, hint if hint.startswith(("did", "add", "correct")) else "")
+
+
+def finding_of(origins: Sequence[Origin], location: KeyPath, message: str, hint: str) -> Finding:
+    """Return a finding about a part of a model.
+
+    Args:
+        origins: The origins of its data; the finding refers to the first one that has the part.
+        location: Path of the part in the model.
+        message: The problem.
+        hint: The fix.
+    """
     document, path = _where(location, origins)
-    return document.finding(path, message, hint if hint.startswith(("did", "add", "correct")) else "")
+    return document.finding(path, message, hint)
 
 
 def _accepted(problem: dict[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.project.templating.rendering import UndefinedNameError, references, render, undeclared
 
 
@@ -96,7 +96,7 @@ class _Resolution:
     def _rendered(self, name: str, level: int, value: str) -> str:
         if (name, level) in self._open:
             circle = [part for part, _ in [*self._open[self._open.index((name, level)) :], (name, level)]]
-            raise StarlakeError(
+            raise PermanentError(
                 f"the variables of the env files refer to each other in a circle: {' -> '.join(circle)}",
                 fix="give one of them a value of its own",
             )

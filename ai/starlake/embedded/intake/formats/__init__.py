@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.project.models import Format, Table
 
 if TYPE_CHECKING:
@@ -30,9 +30,8 @@ def format_of(table: Table) -> FileFormat:
     """
     place = _FORMATS.get(table.metadata.format)
     if place is None:
-        raise StarlakeError(
-            f"the table {table.full_name} has the format {table.metadata.format}"
-            + (f" ({table.file})" if table.file else ""),
+        raise PermanentError(
+            f"the table {table.full_name} has the format {table.metadata.format}",
             cause="the embedded engine cannot read it",
             fix=f"use one of {', '.join(str(one) for one in _FORMATS)}, or the Starlake CLI",
         )

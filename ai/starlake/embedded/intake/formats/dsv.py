@@ -19,12 +19,19 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.embedded.checking.raw_rows import RECORD_COLUMN, Cell, RawRows
 from ai.starlake.embedded.database.quoting import literal
-from ai.starlake.embedded.intake.formats.dsv_dialect import Dialect
+from ai.starlake.embedded.intake.formats.dsv_dialect import Dialect, wrong_dialect
 from ai.starlake.embedded.intake.formats.dsv_fields import by_lines, null_when
-from ai.starlake.embedded.intake.formats.dsv_header import find_places, misspelled, read_head, writing_of
+from ai.starlake.embedded.intake.formats.dsv_header import (
+    find_places,
+    misspelled,
+    nested_attributes,
+    read_head,
+    writing_of,
+)
 from ai.starlake.embedded.intake.formats.dsv_records import file_records, record_rows
-from ai.starlake.embedded.intake.formats.encodings import text_of
+from ai.starlake.embedded.intake.formats.encodings import text_of, wrong_encoding
 from ai.starlake.embedded.intake.formats.file_format import FileFormat
+from ai.starlake.embedded.intake.formats.reader_options import WrongSetting
 from ai.starlake.embedded.intake.formats.text import (
     FAR,
     contains,
@@ -52,12 +59,17 @@ class Dsv(FileFormat):
 
     names_columns = True
 
+    def wrong_settings(self, table: Table) -> Iterator[WrongSetting]:
+        """Yield unknown options, an unknown encoding, separators that separate nothing, and nested attributes."""
+        yield from wrong_dialect(table)
+        yield from wrong_encoding(table)
+        yield from nested_attributes(table)
+
     def read(self, _database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
         """Return the query that reads a DSV file.
 
         Raises:
-            StarlakeError: If the header names a column of the table twice or none of them, or if the dialect is
-                invalid.
+            StarlakeError: If the header names a column of the table twice or none of them.
         """
         dialect = Dialect.of(table)
         text = text_of(file, table.metadata, scratch)

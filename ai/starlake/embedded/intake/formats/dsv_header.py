@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,6 +13,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.intake.formats.dsv_dialect import Dialect
 from ai.starlake.embedded.intake.formats.dsv_fields import split_line
 from ai.starlake.embedded.intake.formats.dsv_records import Writing, records
+from ai.starlake.embedded.intake.formats.reader_options import WrongSetting
 from ai.starlake.project import Table
 
 _ALIKE = 0.1
@@ -115,20 +117,25 @@ def _meant(name: str, missing: list[str]) -> str:
     return f"did you mean {lowered[found[0]]}?"
 
 
+def nested_attributes(table: Table) -> Iterator[WrongSetting]:
+    """Yield the attributes of a DSV table that no field can hold."""
+    for place, attribute in enumerate(table.attributes):
+        if not attribute.script and (attribute.is_struct or attribute.array):
+            yield WrongSetting(
+                ("attributes", place),
+                f"the attribute {attribute.name!r} of {table.full_name} is a struct or an array: a field of a DSV file "
+                "holds one value",
+                "give it a plain type, or use the format JSON or PARQUET",
+            )
+
+
 def find_places(table: Table, file: Path, names: tuple[str, ...] | None) -> list[int | None]:
     """Return the position of the column of each attribute in the file; None if the file does not have it.
 
     Raises:
-        StarlakeError: If the header names a column twice or no column of the table, or if an attribute is nested.
+        StarlakeError: If the header names a column twice or no column of the table.
     """
     wanted = [attribute for attribute in table.attributes if not attribute.script]
-    for attribute in wanted:
-        if attribute.is_struct or attribute.array:
-            raise StarlakeError(
-                f"the attribute {attribute.name!r} of {table.full_name} is a struct or an array",
-                cause="a field of a DSV file holds one value",
-                fix="give it a plain type, or use the format JSON or PARQUET",
-            )
     if names is None:
         order = {id(attribute): place for place, attribute in enumerate(wanted)}
         return [order.get(id(attribute)) for attribute in table.attributes]

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from ai.starlake.common import PermanentError, StarlakeError
-from ai.starlake.embedded.intake.formats.reader_options import encoding_of
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.intake.formats.reader_options import WrongSetting, encoding_of, setting_of
 from ai.starlake.embedded.intake.formats.text import fresh, plainly_named, unpacked
-from ai.starlake.project import Metadata
+from ai.starlake.project import Metadata, Table
 
 logger = logging.getLogger(__name__)
 
@@ -115,20 +115,39 @@ def xml_encoding(file: Path, encoding: str) -> str:
     return next((label for start, label in orders if head.startswith(start)), encoding)
 
 
-def _known(encoding: str) -> str:
-    """Return the codec of an encoding.
+def wrong_encoding(table: Table) -> Iterator[WrongSetting]:
+    """Yield the encoding of a table's files if there is no such encoding."""
+    encoding = encoding_of(table.metadata)
+    if _codec(encoding) is None:
+        yield WrongSetting(setting_of(table, "encoding", "encoding", "charset"), _unknown(encoding), _ENCODINGS)
 
-    Raises:
-        StarlakeError: If there is no such encoding.
-    """
+
+_ENCODINGS = "use the name of an encoding, such as UTF-8, ISO-8859-1 or windows-1252"
+
+
+def _unknown(encoding: str) -> str:
+    return f"the encoding {encoding!r} is unknown"
+
+
+def _codec(encoding: str) -> str | None:
+    """Return the codec of an encoding; None if there is no such encoding."""
     try:
         "".encode(encoding)  # refuses codecs from bytes to bytes too
         return codecs.lookup(encoding).name.removesuffix("-sig")
     except (LookupError, ValueError):
-        raise PermanentError(
-            f"the encoding {encoding!r} is unknown",
-            fix="use the name of an encoding, such as UTF-8, ISO-8859-1 or windows-1252",
-        ) from None
+        return None
+
+
+def _known(encoding: str) -> str:
+    """Return the codec of an encoding.
+
+    Raises:
+        StarlakeError: If there is no such encoding. A file may name one; that of the metadata is checked before.
+    """
+    codec = _codec(encoding)
+    if codec is None:
+        raise StarlakeError(_unknown(encoding), fix=_ENCODINGS)
+    return codec
 
 
 def _coding(file: Path, content: Path, encoding: str, setting: str, *, replaces: bool) -> _Coding:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from ai.starlake.embedded.checking.raw_rows import RawRows
     from ai.starlake.embedded.database.connection import Database
+    from ai.starlake.embedded.intake.formats.reader_options import WrongSetting
     from ai.starlake.project import Table
 
 
@@ -35,9 +36,17 @@ class FileFormat(ABC):
             scratch: A folder for files of the query; it is deleted when the rows are read.
 
         Raises:
-            StarlakeError: If the table has options that the format does not support, or if the file does not have the
-                format.
+            StarlakeError: If the file does not have the format.
         """
+
+    def wrong_settings(self, table: Table) -> Iterator[WrongSetting]:
+        """Yield the settings of a table that the format does not support; without any, `read` can be called.
+
+        Args:
+            table: The table.
+        """
+        _ = table
+        yield from ()
 
     def replayed(self, table: Table, header: str | None, records: Iterable[str]) -> Iterator[str]:
         """Yield the lines of a file of rejected rows, which can be loaded again.

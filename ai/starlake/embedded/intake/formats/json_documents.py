@@ -13,10 +13,10 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.nested import member, similar_member
 from ai.starlake.embedded.checking.raw_rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.database.quoting import literal
-from ai.starlake.embedded.intake.formats.encodings import text_of
+from ai.starlake.embedded.intake.formats.encodings import text_of, wrong_encoding
 from ai.starlake.embedded.intake.formats.file_format import FileFormat
 from ai.starlake.embedded.intake.formats.json_places import documents_of, explained, row_lines
-from ai.starlake.embedded.intake.formats.reader_options import is_irrelevant, is_multiline
+from ai.starlake.embedded.intake.formats.reader_options import WrongSetting, is_irrelevant, is_multiline
 from ai.starlake.embedded.intake.formats.text import (
     count_lines,
     first_character,
@@ -39,6 +39,18 @@ class Json(FileFormat):
 
     scalars_change_shape = True
 
+    def wrong_settings(self, table: Table) -> Iterator[WrongSetting]:
+        """Yield options of the reader that would change the rows, and an unknown encoding."""
+        for name, value in table.metadata.options.items():
+            if name.lower() not in {"multiline", "encoding", "charset"} and not is_irrelevant(name, value):
+                yield WrongSetting(
+                    ("metadata", "options", name),
+                    f"the option {name!r} of {table.full_name} is not supported: the embedded engine does not know "
+                    f"what Spark's JSON reader would do with {value!r}",
+                    "remove it; multiline, array and encoding are keys of metadata",
+                )
+        yield from wrong_encoding(table)
+
     def read(self, database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
         """Return the query that reads a JSON file.
 
@@ -47,19 +59,11 @@ class Json(FileFormat):
 
         Raises:
             StarlakeError: If the end of the file is missing or there is a surplus comma, which DuckDB's reader does not
-                always notice; if the table has an option of the reader that would change the rows.
+                always notice.
         """
         import duckdb
 
         metadata = table.metadata
-        for name, value in metadata.options.items():
-            if name.lower() not in {"multiline", "encoding", "charset"} and not is_irrelevant(name, value):
-                raise StarlakeError(
-                    f"the option {name!r} of {table.full_name} is not supported"
-                    + (f" ({table.file})" if table.file else ""),
-                    cause=f"the embedded engine does not know what Spark's JSON reader would do with {value!r}",
-                    fix="remove it; multiline, array and encoding are keys of metadata",
-                )
         text = text_of(file, table.metadata, scratch)
         layout = _layout(table, text)
         end = last_character(text)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.embedded.checking.raw_rows import RECORD_COLUMN, Cell, RawRows
-from ai.starlake.embedded.intake.formats.encodings import text_of
+from ai.starlake.embedded.intake.formats.encodings import text_of, wrong_encoding
 from ai.starlake.embedded.intake.formats.file_format import FileFormat
+from ai.starlake.embedded.intake.formats.reader_options import WrongSetting
 from ai.starlake.embedded.intake.formats.text import evenly_broken, line_rows
 from ai.starlake.project import Attribute, Table
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 class Position(FileFormat):
     """Lines of fixed layout."""
+
+    def wrong_settings(self, table: Table) -> Iterator[WrongSetting]:
+        """Yield an unknown encoding."""
+        return wrong_encoding(table)
 
     def read(self, _database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
         """Return the query that reads a file of fixed layout.
@@ -40,7 +46,7 @@ class Position(FileFormat):
 def _value(attribute: Attribute, table: Table) -> str:
     position = attribute.position
     if position is None or position.last < position.first or position.first < 0:
-        raise StarlakeError(
+        raise PermanentError(
             f"the attribute {attribute.name!r} of {table.full_name} has no usable position"
             + (f" ({table.file})" if table.file else ""),
             fix="set position.first and position.last, counted from 0, both within the value",

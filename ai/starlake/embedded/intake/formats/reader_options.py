@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ai.starlake.project import Metadata
+from dataclasses import dataclass
+
+from ai.starlake.project import Metadata, Table
 
 _OF_ANY_VALUE = frozenset(
     {
@@ -36,6 +38,34 @@ def is_irrelevant(name: str, value: str) -> bool:
     """
     name = name.lower()
     return name in _OF_ANY_VALUE or value.lower() in _OF_ONE_VALUE.get(name, ())
+
+
+@dataclass(frozen=True)
+class WrongSetting:
+    """A setting of a table with which no file can be read.
+
+    Args:
+        path: Its key within ``table``.
+        message: The problem.
+        fix: The fix.
+    """
+
+    path: tuple[str | int, ...]
+    message: str
+    fix: str
+
+
+def setting_of(table: Table, key: str, *options: str) -> tuple[str, ...]:
+    """Return the path of a setting within ``table``: that of the option that takes precedence, else that of the key.
+
+    Args:
+        table: The table.
+        key: The key of the metadata.
+        options: Names of the option, in lower case.
+    """
+    given = {name.lower(): name for name, value in table.metadata.options.items() if value}
+    name = next((given[each] for each in options if each in given), None)
+    return ("metadata", key) if name is None else ("metadata", "options", name)
 
 
 def option(metadata: Metadata, *names: str) -> str | None:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.raw_rows import RawRows
-from ai.starlake.embedded.intake.formats.encodings import text_of, xml_encoding
+from ai.starlake.embedded.intake.formats.encodings import text_of, wrong_encoding, xml_encoding
 from ai.starlake.embedded.intake.formats.file_format import FileFormat
 from ai.starlake.embedded.intake.formats.json_documents import documents
 from ai.starlake.embedded.intake.formats.json_places import documents_of, explained
-from ai.starlake.embedded.intake.formats.reader_options import encoding_of, is_irrelevant
+from ai.starlake.embedded.intake.formats.reader_options import WrongSetting, encoding_of, is_irrelevant, option
 from ai.starlake.embedded.intake.formats.text import contains, fresh, unpacked
 from ai.starlake.project import Attribute, Table
 
@@ -37,6 +37,17 @@ _IRRELEVANT = {"roottag", "skipvalidation", "ignorenamespace", "arrayelementname
 class Xml(FileFormat):
     """Elements with one name."""
 
+    def wrong_settings(self, table: Table) -> Iterator[WrongSetting]:
+        """Yield unknown options, a missing ``rowTag``, and an unknown encoding."""
+        fix = "set rowTag to the element that is a row; attributePrefix and valueTag are known besides"
+        for name, value in table.metadata.options.items():
+            if name.lower() not in _OPTIONS | _IRRELEVANT and not is_irrelevant(name, value):
+                message = f"the option {name!r} of {table.full_name} is unknown"
+                yield WrongSetting(("metadata", "options", name), message, fix)
+        if not option(table.metadata, "rowtag"):
+            yield WrongSetting(("metadata", "options"), f"the option rowTag of {table.full_name} is missing", fix)
+        yield from wrong_encoding(table)
+
     def read(self, _database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
         """Return the query that reads an XML file. The file is read as a stream, one row in memory at a time.
 
@@ -44,21 +55,9 @@ class Xml(FileFormat):
         reader: ``_`` and ``_VALUE`` unless the options ``attributePrefix`` and ``valueTag`` are set.
 
         Raises:
-            StarlakeError: If ``rowTag`` is missing, an option is unknown, or the file is not valid XML or refers to an
-                entity that is not in it.
+            StarlakeError: If the file is not valid XML, or refers to an entity that is not in it.
         """
         options = {name.lower(): value for name, value in table.metadata.options.items()}
-        unknown = sorted(
-            name
-            for name, value in table.metadata.options.items()
-            if name.lower() not in _OPTIONS | _IRRELEVANT and not is_irrelevant(name, value)
-        )
-        if unknown or not options.get("rowtag"):
-            raise StarlakeError(
-                f"the options of {table.full_name} cannot be used" + (f" ({table.file})" if table.file else ""),
-                cause=f"unknown: {', '.join(unknown)}" if unknown else "rowTag is missing",
-                fix="set rowTag to the element that is a row; attributePrefix and valueTag are known besides",
-            )
         names = XmlNames.of(options)
         target = fresh(scratch, ".jsonl")
         lines = array("Q")
