@@ -157,7 +157,7 @@ def test_memory_that_runs_out_fails_the_command_alone(commands):
     assert code == 1
     assert any("OutOfMemoryError" in line for _, line in lines)
     assert commands.do("false") == (1, [])
-    assert not any("nobody used it" in message for message in commands.report.infos), commands.report.infos
+    assert not any("it got no command" in message for message in commands.report.infos), commands.report.infos
     assert commands.report.warnings == []
 
 
