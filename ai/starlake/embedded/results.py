@@ -62,7 +62,7 @@ class JobResult:
         rejected_count: Rows rejected.
         duration: Milliseconds.
         error: The error; None if it succeeded.
-        permanent: Whether a retry cannot help against the error.
+        permanent: True if a retry cannot help against the error.
         warnings: Problems of the files that lose no row, such as probably misspelled columns.
     """
 

@@ -47,7 +47,7 @@ class OpeningError(StarlakeError):
         culprit: The problem.
         cause: The cause.
         fix: The fix.
-        permanent: Whether a retry cannot help: a file or a server may be back for one.
+        permanent: True if a retry cannot help: a file or a server may be back for one.
     """
 
     def __init__(
