@@ -151,7 +151,7 @@ def test_tasks_share_the_file_of_their_name(shop: Shop) -> None:
 def test_tasks_of_different_schedules_in_one_file_are_said(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
     shop.write("transform/mart/report.sl.yml", "version: 1\ntask: {schedule: 1 2 * * *}")
     assert shop.generate(domains=False)["task_mart.py"].startswith("0 3 * * *")
-    assert "mart.daily, mart.report have schedules of their own" in caplog.text
+    assert "mart.daily, mart.report have different schedules" in caplog.text
     shop.configure("task", "{{task}}_{{schedule}}.py")
     assert sorted(shop.generate(domains=False)) == ["daily_nightly.py", "report_cron1.py", "top_None.py"]
 
