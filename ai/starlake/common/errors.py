@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 PERMANENT_EXIT_CODE = "SL_PERMANENT_EXIT_CODE"
-"""Variable with the exit code of failures that no retry can help; without it, it is 1, as that of any failure."""
+"""Variable with the exit code of failures that a retry cannot help; without the variable, the code is 1."""
 ASKED_EXIT_CODE = 78
 """The exit code that executors ask for: a mistake in the configuration, by the convention of ``sysexits.h``."""
 _POSSIBLE = range(2, 126)

@@ -96,7 +96,7 @@ class States:
     """The current state of tables and tasks.
 
     Args:
-        items: By name, the last load or run of the task; after the last one that succeeded if nothing did in it.
+        items: By name, the last run; if nothing succeeded in it, also the last run before it with a success, first.
         unknown: The names of recorded ones that the project does not have.
     """
 
@@ -142,6 +142,7 @@ def state_when_free(build: FacadeBuild, context: OpExecutionContext) -> States:
 
 
 def _last(runs: Sequence[Sequence[AuditRow]]) -> list[Sequence[AuditRow]]:
-    """Return the last run, after the last one in which something succeeded if nothing did in it."""
-    made = [run for run in runs if any(row.success for row in run)]
-    return [*made[-1:], runs[-1]] if not made or made[-1] is not runs[-1] else [runs[-1]]
+    """Return the last run; if nothing succeeded in it, also the last run before it with a success, first."""
+    last = runs[-1]
+    good = next((run for run in reversed(runs) if any(row.success for row in run)), last)
+    return [last] if good is last else [good, last]
